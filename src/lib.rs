@@ -1,0 +1,32 @@
+//! Strongroom serves proprietary ONNX models without ever leaving them readable at rest.
+//!
+//! The crate is one library with a thin `main.rs`. Modules stand on floors; an import goes to a lower floor only, and
+//! `tests/architecture.rs` fails when one does not:
+//!
+//! ```text
+//! 7 cli        one file per verb
+//! 6 serve      composition root: bind, fetch, open, load, self-test, ready, drain
+//! 5 config     the one reader of arguments and environment
+//! 4 http       the SageMaker contract, the only place that knows actix
+//! 2 predict    one request through one model, and the self-test
+//! 2 registry   versions and aliases: publish, fetch, promote
+//! 1 model      ONNX to a running model, the only folder that names tract
+//! 1 keys       key-encryption keys by id
+//! 1 store      bytes by key
+//! 0 sealed     AWS Encryption SDK message v2
+//! 0 bundle     the model directory
+//! 0 telemetry  log set-up, metric and field names
+//! ```
+
+pub mod bundle;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod keys;
+pub mod model;
+pub mod predict;
+pub mod registry;
+pub mod sealed;
+pub mod serve;
+pub mod store;
+pub mod telemetry;

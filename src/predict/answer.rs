@@ -1,0 +1,125 @@
+//! The shapes of answers: Hugging Face's for classify and detect, DeepFace's for faces.
+
+use serde::Serialize;
+
+/// What one item of a request (an image, a row, a set of tensors) is answered with.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// Best first.
+    Labels(Vec<LabelScore>),
+    /// Best first.
+    Detections(Vec<Detection>),
+    /// One vector.
+    Embedding(Embedding),
+    /// Best first.
+    Faces(Faces),
+    /// Two faces compared.
+    Comparison(Comparison),
+    /// One row.
+    Row(Row),
+}
+
+/// A label and how sure the model is of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct LabelScore {
+    pub label: String,
+    pub score: f32,
+}
+
+/// A box with its label.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Detection {
+    pub label: String,
+    pub score: f32,
+    #[serde(rename = "box")]
+    pub corners: Corners,
+}
+
+/// Corners in pixels of the image as sent, orientation applied.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Corners {
+    pub xmin: f32,
+    pub ymin: f32,
+    pub xmax: f32,
+    pub ymax: f32,
+}
+
+/// One vector.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Embedding {
+    pub embedding: Vec<f32>,
+}
+
+/// All faces of an image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Faces {
+    pub results: Vec<Face>,
+}
+
+/// One face, with DeepFace's field names. What the manifest leaves out is left out here.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Face {
+    pub facial_area: FacialArea,
+    pub face_confidence: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Vec<f32>>,
+    /// In years.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age: Option<f32>,
+    /// Label to per cent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gender: Option<Scores>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dominant_gender: Option<String>,
+    /// Label to per cent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emotion: Option<Scores>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dominant_emotion: Option<String>,
+}
+
+/// Label to per cent.
+pub type Scores = std::collections::BTreeMap<String, f32>;
+
+/// Box and landmarks in pixels of the image as sent, orientation applied; `left` is the person's own left.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct FacialArea {
+    pub x: f32,
+    pub y: f32,
+    pub w: f32,
+    pub h: f32,
+    pub left_eye: [f32; 2],
+    pub right_eye: [f32; 2],
+    pub nose: [f32; 2],
+    pub mouth_left: [f32; 2],
+    pub mouth_right: [f32; 2],
+}
+
+/// Two faces compared, with DeepFace's field names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Comparison {
+    pub verified: bool,
+    pub distance: f32,
+    pub threshold: f32,
+    pub similarity_metric: &'static str,
+    pub facial_areas: [FacialArea; 2],
+}
+
+/// One row of a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Row {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Scores by label, or one value for regression.
+    pub scores: Vec<f32>,
+}
