@@ -48,6 +48,13 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
+impl Config {
+    /// Length of the pool's queue: room for every admitted request, taken up or not, and for a self-test per thread.
+    pub fn pool_queue(&self) -> usize {
+        self.threads.saturating_mul(2).saturating_add(self.queue)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -29,7 +29,7 @@ pub trait Worker {
 pub struct Model {
     /// What `/model` says of it.
     pub card: Card,
-    /// Its threads. Their queue must hold [`super::Config`]'s `threads + queue` jobs: admission counts, not the queue.
+    /// Its threads. Their queue is as long as [`super::Config::pool_queue`] says: admission counts, not the queue.
     pub pool: Pool<Box<dyn Worker>>,
     /// What `/test` runs.
     pub sample: Option<Sample>,
@@ -111,17 +111,14 @@ fn job(
 /// A panic is our bug. The pool makes the thread's state anew; whether that helped, the self-test says.
 fn check_after_crash(shared: &Arc<Shared>, model: &Model) {
     tracing::error!("a request made the model panic; running the self-test");
-    let shared = Arc::clone(shared);
-    let check = move |worker: &mut Box<dyn Worker>| {
-        let mut verdict = Verdict { shared, passed: false };
-        verdict.passed = worker.self_test();
-    };
+    let mut verdict = Verdict { shared: Arc::clone(shared), passed: false };
+    let check = move |worker: &mut Box<dyn Worker>| verdict.passed = worker.self_test();
     if let Err(full) = model.pool.submit(check) {
-        tracing::warn!(error = %full, "no room for the self-test after a panic");
+        tracing::error!(error = %full, "no room for the self-test after a panic");
     }
 }
 
-/// Speaks when dropped, so that a panic within the self-test counts as failed.
+/// Speaks when dropped, so that a self-test that panics or finds no thread that can run it counts as failed.
 struct Verdict {
     shared: Arc<Shared>,
     passed: bool,
