@@ -81,7 +81,7 @@ impl Opener {
         let opening = self.authenticate(&key, &object, purpose).await?;
         check_len(opening.plaintext_len(), len).map_err(|reason| purpose.damaged(&key, reason))?;
         let began = Instant::now();
-        let sealed = SealedObject { key, etag: object.etag, purpose: purpose.clone(), opening: Arc::new(opening) };
+        let sealed = SealedObject { key, etag: object.etag, purpose: purpose.clone(), opening };
         let opened = self.open_parts(Arc::new(sealed)).await?;
         let (bytes, seconds) = (opened.plain.len(), began.elapsed().as_secs_f64());
         let mb_per_s = bytes as f64 / 1e6 / seconds.max(1e-9);

@@ -167,6 +167,53 @@ pub enum RegistryError {
     },
 }
 
+impl RegistryError {
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Store { source, .. } => source.remedy().map(Into::into).or_else(|| self.remedy_text()),
+            Self::Key { source } => source.remedy().map(Into::into),
+            Self::Open { source, .. } => source.remedy().or_else(|| self.remedy_text()),
+            Self::WrongKey { found, .. } => Some(format!("give the key named {found} with --key or STRONGROOM_KEY")),
+            Self::BadReference { .. }
+            | Self::Unreadable { .. }
+            | Self::Unfit { .. }
+            | Self::Bounds { .. }
+            | Self::NoAlias { .. }
+            | Self::NoVersion { .. }
+            | Self::Immutable { .. }
+            | Self::Damaged { .. }
+            | Self::Seal { .. }
+            | Self::Scratch { .. }
+            | Self::Contended { .. }
+            | Self::Worker { .. } => self.remedy_text(),
+        }
+    }
+
+    fn remedy_text(&self) -> Option<String> {
+        let text = match self {
+            Self::BadReference { .. } => "write NAME, NAME:ALIAS, NAME:VERSION or NAME@sha256:HEX",
+            Self::Unfit { .. } => "leave it out, or copy the directory with its links resolved: cp -rL DIR COPY",
+            Self::NoAlias { .. } => "promote a version to it: strongroom promote NAME:VERSION --alias ALIAS",
+            Self::NoVersion { .. } => "publish it: strongroom publish DIR",
+            Self::Immutable { .. } => "raise `version` in model.toml and publish again",
+            Self::Store { .. } | Self::Open { .. } | Self::Damaged { .. } => {
+                "the object is missing or was altered: restore it from the bucket's versions, or publish the model again \
+                 under a new version and promote that"
+            }
+            Self::Scratch { .. } => "make room in the temporary directory, or set TMPDIR to another one",
+            Self::Contended { .. } => "try again",
+            Self::Unreadable { .. }
+            | Self::Bounds { .. }
+            | Self::Key { .. }
+            | Self::WrongKey { .. }
+            | Self::Seal { .. }
+            | Self::Worker { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
 /// Names the object a store's failure is about.
 pub(super) fn at(stage: Stage, object: &str) -> impl FnOnce(StoreError) -> RegistryError + use<> {
     let object = object.to_owned();
