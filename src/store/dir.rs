@@ -200,7 +200,8 @@ impl Root {
         let mut keys = Vec::new();
         let mut folders = vec![prefix.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"))];
         while let Some(folder) = folders.pop() {
-            self.list_folder(&folder, prefix, (&mut keys, &mut folders)).map_err(|error| self.failed(&folder, error))?;
+            self.list_folder(&folder, prefix, (&mut keys, &mut folders))
+                .map_err(|error| self.failed(&folder, error))?;
             if keys.len() > MAX_LISTED || folders.len() > MAX_LISTED {
                 return Err(StoreError::TooMany { store: self.path.display().to_string(), limit: MAX_LISTED });
             }
