@@ -161,7 +161,9 @@ impl KeyError {
             Self::OtherKey { .. } | Self::Unknown { .. } => "name the key that the file was sealed with",
             Self::Exists { .. } => "use it by --key, or choose another name; a key is never overwritten",
             Self::NewArn => "give secretsmanager:NAME; the ARN is made with the secret",
-            Self::Missing { .. } => "check name, region and account, or make it: `strongroom key new --to secretsmanager:NAME`",
+            Self::Missing { .. } => {
+                "check name, region and account, or make it: `strongroom key new --to secretsmanager:NAME`"
+            }
             Self::Empty { .. } => "put a value into the secret: 32 random bytes",
             Self::Deleted { secret } => {
                 return Some(format!("aws secretsmanager restore-secret --secret-id {secret}"));
@@ -172,9 +174,7 @@ impl KeyError {
             Self::Credentials { .. } => "configure credentials as for the AWS CLI, or renew them",
             Self::Region { .. } => "set AWS_REGION, or name the secret by its ARN",
             Self::Throttled { .. } => "try again in a minute",
-            Self::Unreachable { .. } => {
-                "check the network, the VPC endpoint for Secrets Manager and AWS_ENDPOINT_URL"
-            }
+            Self::Unreachable { .. } => "check the network, the VPC endpoint for Secrets Manager and AWS_ENDPOINT_URL",
             Self::Source
             | Self::File { .. }
             | Self::NotAFile { .. }
