@@ -1,4 +1,7 @@
 //! One file per verb.
+
+pub mod key;
+
 use std::process::ExitCode;
 
 /// Parses the arguments, runs the verb, prints the error chain and answers with the exit code.
