@@ -1,4 +1,4 @@
-//! Boxes and points in the plane: overlap, non-maximum suppression, and the similarity that moves a face to its place.
+//! Boxes and points in the plane: overlap, non-maximum suppression, and where a face's points belong.
 
 /// Corners in pixels, right and bottom outside.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,34 +85,11 @@ pub(super) fn best_first<T: Scored>(candidates: &mut [T]) {
 const MEAN_FACE: [[f64; 2]; 5] =
     [[0.22549, 0.21599], [0.75476, 0.21599], [0.490127, 0.515625], [0.254149, 0.780233], [0.726104, 0.780233]];
 
-/// The 2 x 3 matrix that moves `points` as close as a similarity (no mirror) can bring them, in the sense of least
-/// squares (Umeyama, 1991), to dlib's mean face with `padding` of its size around it in a chip of `size` pixels. None
-/// where the points coincide.
-///
-/// With centred points the minimum over `x' = a x - b y`, `y' = b x + a y` has this closed form; no decomposition needed.
-pub(super) fn face_similarity(points: &[[f32; 2]; 5], size: u32, padding: f32) -> Option<[[f64; 3]; 2]> {
-    let source = points.map(|[x, y]| [f64::from(x), f64::from(y)]);
-    let place = |v: f64| (v + f64::from(padding)) / (1.0 + 2.0 * f64::from(padding)) * f64::from(size);
-    let target = MEAN_FACE.map(|[x, y]| [place(x), place(y)]);
-    let (from, to) = (centroid(&source), centroid(&target));
-    let (mut a, mut b, mut spread) = (0.0, 0.0, 0.0);
-    for (s, t) in source.iter().zip(&target) {
-        let (sx, sy, tx, ty) = (s[0] - from[0], s[1] - from[1], t[0] - to[0], t[1] - to[1]);
-        a += sx * tx + sy * ty;
-        b += sx * ty - sy * tx;
-        spread += sx * sx + sy * sy;
-    }
-    // Less than a hundredth of a pixel apart: nothing to align by, and the inverse would leave all bounds.
-    if !(spread > 1e-4) || !(a.hypot(b) > 1e-9) {
-        return None;
-    }
-    let (a, b) = (a / spread, b / spread);
-    Some([[a, -b, to[0] - a * from[0] + b * from[1]], [b, a, to[1] - b * from[0] - a * from[1]]])
-}
-
-fn centroid(points: &[[f64; 2]; 5]) -> [f64; 2] {
-    let mean = |axis: usize| points.iter().map(|p| p[axis]).sum::<f64>() / 5.0;
-    [mean(0), mean(1)]
+/// dlib's mean face with `padding` of its size around it in a chip of `size` pixels.
+pub(super) fn mean_face(size: u32, padding: f32) -> [[f32; 2]; 5] {
+    let padding = f64::from(padding);
+    let place = |v: f64| ((v + padding) / (1.0 + 2.0 * padding) * f64::from(size)) as f32;
+    MEAN_FACE.map(|point| point.map(place))
 }
 
 #[cfg(test)]
@@ -164,23 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn a_turned_scaled_shifted_mean_face_comes_back_to_its_place() {
-        let (sin, cos) = 0.6_f64.sin_cos();
-        let moved = MEAN_FACE.map(|[x, y]| {
-            [(80.0 * (cos * x - sin * y) + 33.0) as f32, (80.0 * (sin * x + cos * y) - 7.0) as f32]
-        });
-        let m = face_similarity(&moved, 150, 0.25).unwrap();
-        for (p, q) in moved.iter().zip(&MEAN_FACE) {
-            let (x, y) = (f64::from(p[0]), f64::from(p[1]));
-            let at = [m[0][0] * x + m[0][1] * y + m[0][2], m[1][0] * x + m[1][1] * y + m[1][2]];
-            for axis in 0..2 {
-                assert!((at[axis] - (q[axis] + 0.25) / 1.5 * 150.0).abs() < 1e-3, "{at:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn points_in_one_place_align_to_nothing() {
-        assert_eq!(face_similarity(&[[5.0, 5.0]; 5], 150, 0.25), None);
+    fn the_mean_face_lies_inside_its_padding() {
+        let [eye, _, _, _, mouth] = mean_face(150, 0.25);
+        assert_eq!(eye, [47.549, 46.599]);
+        assert_eq!(mouth, [97.6104, 103.0233]);
     }
 }

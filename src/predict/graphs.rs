@@ -62,13 +62,28 @@ impl<'a> Graphs<'a> {
             Layout::Nchw => vec![1, 3, height, width],
             Layout::Nhwc => vec![1, height, width, 3],
         };
-        let graph = self.load(file, &Binding::of_input(name, shape.clone()))?;
+        let graph = self.load_shaped(file, name, &shape)?;
         let port = graph.only_input(name)?;
         if port.dtype != DType::F32 || port.shape != shape {
             let found = format!("{:?} {:?}", port.dtype, port.shape);
             return Err(graph.mismatch(format!("input {} expected F32 {shape:?}, found {found}", port.name)));
         }
         Ok(graph)
+    }
+
+    /// Binds the one input to `shape`. Where the manifest does not name it, the graph is asked first: it either has no
+    /// open dimension but the batch, or its refusal says which input has.
+    fn load_shaped(&mut self, file: &str, name: Option<&str>, shape: &[usize]) -> Result<Arc<LoadedGraph>, LoadError> {
+        let bound = |name: &str| Binding { inputs: [(name.to_owned(), shape.to_vec())].into(), ..Binding::default() };
+        if let Some(name) = name {
+            return self.load(file, &bound(name));
+        }
+        match self.load(file, &Binding::default()) {
+            Err(LoadError::Graph { source: model::LoadError::Unbound { input, .. }, .. }) => {
+                self.load(file, &bound(&input))
+            }
+            loaded => loaded,
+        }
     }
 }
 
@@ -133,6 +148,10 @@ impl OutputAt {
         &self.port.name
     }
 
+    pub(super) fn dtype(&self) -> DType {
+        self.port.dtype
+    }
+
     /// As bound at load.
     pub(super) fn shape(&self) -> &[usize] {
         &self.port.shape
@@ -193,6 +212,9 @@ pub(super) fn run(
 }
 
 fn is_finite(tensor: &Tensor) -> bool {
+    if tensor.dtype() == DType::F16 {
+        return tensor.cast(DType::F32).is_ok_and(|tensor| is_finite(&tensor));
+    }
     let floats = tensor.values::<f32>().is_none_or(|values| values.iter().all(|v| v.is_finite()));
     floats && tensor.values::<f64>().is_none_or(|values| values.iter().all(|v| v.is_finite()))
 }

@@ -15,6 +15,7 @@ use crate::bundle::{self, Bundle, Labels};
 use super::answer::Answer;
 use super::graphs::{GraphSession, Graphs, LoadedGraph};
 use super::request::{Items, Reads};
+use super::response::Answers;
 use super::{LoadError, PredictError, geometry, graphs, image};
 
 /// One bundle's task with its graphs loaded and checked.
@@ -41,7 +42,7 @@ impl Task {
             bundle::Task::Embed(task) => Self::Embed(embed::Embed::load(task, graphs)?),
             bundle::Task::Faces(task) => Self::Faces(Box::new(faces::Faces::load(task, bundle, graphs)?)),
             bundle::Task::Tabular(task) => Self::Tabular(tabular::Tabular::load(task, graphs)?),
-            bundle::Task::Tensor(task) => Self::Tensor(tensor::TensorTask::load(task, graphs)?),
+            bundle::Task::Tensor(task) => Self::Tensor(tensor::TensorTask::load(task, bundle.manifest(), graphs)?),
         })
     }
 
@@ -65,6 +66,24 @@ impl Task {
         }
     }
 
+    pub(super) fn answers(&self) -> Answers {
+        match self {
+            Self::Classify(_) => Answers::Labels,
+            Self::Detect(_) | Self::Faces(_) => Answers::Structured,
+            Self::Embed(_) => Answers::Embedding,
+            Self::Tabular(_) => Answers::Row,
+            Self::Tensor(_) => Answers::Tensors,
+        }
+    }
+
+    /// The graph of a task that answers with tensors: what it takes is what the graph takes.
+    pub(super) fn tensor_graph(&self) -> Option<&LoadedGraph> {
+        match self {
+            Self::Tensor(task) => Some(task.graph()),
+            Self::Classify(_) | Self::Detect(_) | Self::Embed(_) | Self::Faces(_) | Self::Tabular(_) => None,
+        }
+    }
+
     /// One answer per item, in order.
     pub(super) fn answer(&self, running: &mut Running<'_>, items: Items) -> Result<Vec<Answer>, PredictError> {
         match (self, items) {
@@ -74,7 +93,9 @@ impl Task {
             (Self::Faces(task), Items::Images(images)) => each(running, images, |r, image| task.answer(r, image)),
             (Self::Faces(task), Items::Compare(images)) => Ok(vec![task.compare(running, &images)?]),
             (Self::Tabular(task), Items::Rows(rows)) => task.answer(running, &rows),
-            (Self::Tensor(task), Items::Tensors(tensors)) => Ok(vec![task.answer(running, tensors)?]),
+            (Self::Tensor(task), Items::Tensors(records)) => {
+                records.into_iter().map(|tensors| task.answer(running, tensors)).collect()
+            }
             (_, Items::Compare(_)) => Err(NO_COMPARING),
             (_, Items::Images(_) | Items::Rows(_) | Items::Tensors(_)) => Err(OTHER_ITEMS),
         }
@@ -102,16 +123,20 @@ fn each(
 
 /// The labels, of which there must be `classes`, as many as `graph` tells apart.
 fn labels(bundle: &Bundle, labels: &Labels, graph: &LoadedGraph, classes: usize) -> Result<Vec<String>, LoadError> {
-    let labels = match labels {
-        Labels::List(list) => list.clone(),
-        Labels::File(name) => {
-            let text = std::str::from_utf8(bundle.file(name)?)
-                .map_err(|_| graph.mismatch(format!("labels file {name} is not UTF-8 text")))?;
-            text.lines().map(|line| line.trim().to_owned()).collect()
-        }
-    };
+    let labels = read_labels(bundle, labels, graph)?;
     if labels.len() == classes {
         return Ok(labels);
     }
     Err(graph.mismatch(format!("expected {classes} labels, one per class of the graph, found {}", labels.len())))
+}
+
+fn read_labels(bundle: &Bundle, labels: &Labels, graph: &LoadedGraph) -> Result<Vec<String>, LoadError> {
+    match labels {
+        Labels::List(list) => Ok(list.clone()),
+        Labels::File(name) => {
+            let text = std::str::from_utf8(bundle.file(name)?)
+                .map_err(|_| graph.mismatch(format!("labels file {name} is not UTF-8 text")))?;
+            Ok(text.lines().map(|line| line.trim().to_owned()).collect())
+        }
+    }
 }

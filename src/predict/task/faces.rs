@@ -166,7 +166,7 @@ impl Chips<'_> {
 }
 
 fn similarity(found: &Found, size: u32, padding: f32) -> Option<Similarity> {
-    geometry::face_similarity(&found.landmarks, size, padding).map(Similarity::from)
+    Similarity::between(&found.landmarks, &geometry::mean_face(size, padding))
 }
 
 fn load_age(task: &bundle::FaceAge, graphs: &mut Graphs<'_>) -> Result<(ChipGraph, OutputAt), LoadError> {
