@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use inference::{Model, Sample, Worker};
-pub use model::{Card, Input};
+pub use model::Card;
 pub use server::{BindError, Control, Server};
 
 /// What the server listens on and how much it takes.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::model::Pool;
-use crate::predict::{PredictError, Request, Response};
+use crate::predict::{PredictError, Request, Response, SelfTestError};
 
 use super::admission::Permit;
 use super::error::Failure;
@@ -21,8 +21,11 @@ pub trait Worker {
     /// # Errors
     /// See [`PredictError`].
     fn predict(&mut self, request: &Request) -> Result<Response, PredictError>;
-    /// Whether the bundle's self-test passes on this thread; asked after a panic.
-    fn self_test(&mut self) -> bool;
+    /// Runs the bundle's self-test on this thread; asked for after a panic.
+    ///
+    /// # Errors
+    /// See [`SelfTestError`].
+    fn self_test(&mut self) -> Result<(), SelfTestError>;
 }
 
 /// A model that has passed its self-test.
@@ -112,7 +115,7 @@ fn job(
 fn check_after_crash(shared: &Arc<Shared>, model: &Model) {
     tracing::error!("a request made the model panic; running the self-test");
     let mut verdict = Verdict { shared: Arc::clone(shared), passed: false };
-    let check = move |worker: &mut Box<dyn Worker>| verdict.passed = worker.self_test();
+    let check = move |worker: &mut Box<dyn Worker>| verdict.pass(worker.self_test().is_ok());
     if let Err(full) = model.pool.submit(check) {
         tracing::error!(error = %full, "no room for the self-test after a panic");
     }
@@ -122,6 +125,12 @@ fn check_after_crash(shared: &Arc<Shared>, model: &Model) {
 struct Verdict {
     shared: Arc<Shared>,
     passed: bool,
+}
+
+impl Verdict {
+    fn pass(&mut self, passed: bool) {
+        self.passed = passed;
+    }
 }
 
 impl Drop for Verdict {

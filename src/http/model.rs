@@ -3,6 +3,9 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
+use crate::bundle;
+use crate::predict::Input;
+
 use super::error::Failure;
 use super::shared::Shared;
 
@@ -22,40 +25,7 @@ pub struct Card {
     /// What it takes.
     pub inputs: Vec<Input>,
     /// What one request may bring, from the manifest.
-    pub limits: crate::bundle::Limits,
-}
-
-/// One thing a model takes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Input {
-    /// Any size is taken; this is what it becomes.
-    Image {
-        /// In pixels.
-        width: u32,
-        /// In pixels.
-        height: u32,
-    },
-    /// One column of a table.
-    Number {
-        /// The column's name.
-        name: String,
-        /// Values below are refused.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        min: Option<f64>,
-        /// Values above are refused.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        max: Option<f64>,
-    },
-    /// As the Open Inference Protocol v2 describes it.
-    Tensor {
-        /// As the graph names it.
-        name: String,
-        /// Such as `FP32`.
-        datatype: String,
-        /// Every dimension.
-        shape: Vec<usize>,
-    },
+    pub limits: bundle::Limits,
 }
 
 #[derive(Serialize)]

@@ -182,8 +182,8 @@ impl Context<'_> {
     fn head(&self, name: String, shape: Vec<usize>, datatype: &str) -> Result<Head, PredictError> {
         let what = |part: &str| format!("{part} of input {}", quoted(&name));
         let known = DATATYPES.iter().find(|(known, _)| *known == datatype).map(|(_, dtype)| *dtype);
-        let known =
-            known.ok_or_else(|| invalid(what("datatype"), "BOOL, (U)INT8 to 64, FP16 to 64 or BYTES", quoted(datatype)))?;
+        let known = known
+            .ok_or_else(|| invalid(what("datatype"), "BOOL, (U)INT8 to 64, FP16 to 64 or BYTES", quoted(datatype)))?;
         let count = shape.iter().try_fold(1usize, |product, &dimension| product.checked_mul(dimension));
         // A value takes a digit and a comma at least.
         let count = count.filter(|&count| count <= self.bytes / 2);
