@@ -1,4 +1,6 @@
 //! One file per verb.
+
+pub mod key;
 pub mod promote;
 pub mod publish;
 

@@ -18,7 +18,7 @@ use std::path::Path;
 use bytes::Bytes;
 use futures_util::Stream;
 
-pub use error::StoreError;
+pub use error::{Cause, StoreError};
 pub use location::Location;
 pub use parts::PART_LEN;
 
