@@ -74,7 +74,8 @@ impl Registry {
     /// Names the stage and the object: no such model, the wrong key, an object missing or tampered with, the store or
     /// the key service refusing.
     pub async fn fetch(&self, model: &ModelRef) -> Result<Fetched, RegistryError> {
-        fetch::fetch(self, model).await
+        // Boxed, here and below: the future is large and nested deep, and its callers should not have to know.
+        Box::pin(fetch::fetch(self, model)).await
     }
 
     /// Seals `files` and registers them as `version` of the model `name`. The caller has checked that they are a bundle
@@ -92,7 +93,7 @@ impl Registry {
         files: &Files,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<Published, RegistryError> {
-        publish::publish(self, &publish::Release { name, version, files }, progress).await
+        Box::pin(publish::publish(self, &publish::Release { name, version, files }, progress)).await
     }
 
     /// Moves the alias `alias` of the model to the version that `model` names. Interrupted between the log entry and the
@@ -101,6 +102,6 @@ impl Registry {
     /// # Errors
     /// No such version, or the store.
     pub async fn promote(&self, model: &ModelRef, alias: &str) -> Result<Promoted, RegistryError> {
-        promote::promote(self, model, alias).await
+        Box::pin(promote::promote(self, model, alias)).await
     }
 }

@@ -172,7 +172,7 @@ impl RegistryError {
     pub fn remedy(&self) -> Option<String> {
         match self {
             Self::Store { source, .. } => source.remedy().map(Into::into).or_else(|| self.remedy_text()),
-            Self::Key { source } => source.remedy().map(Into::into),
+            Self::Key { source } => source.remedy(),
             Self::Open { source, .. } => source.remedy().or_else(|| self.remedy_text()),
             Self::WrongKey { found, .. } => Some(format!("give the key named {found} with --key or STRONGROOM_KEY")),
             Self::BadReference { .. }

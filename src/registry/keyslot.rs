@@ -6,7 +6,7 @@ use super::artifact::Artifact;
 use super::error::{Stage, at};
 use super::statement::Register;
 use super::{Registry, RegistryError, layout};
-use crate::keys::{KEK_NAMESPACE, Kek};
+use crate::keys::{KEK_NAMESPACE, Kek, KeyError};
 use crate::sealed::{KeyName, MAX_HEADER_LEN, open_keyslot, seal_keyslot};
 use crate::store::StoreError;
 
@@ -23,7 +23,7 @@ pub(super) async fn create(registry: &Registry, artifact: &Artifact) -> Result<S
     let sealed = seal_keyslot(&kek_name(&kek), &kek.key, &artifact.id, &artifact.key)?;
     // The artifact's id is fresh, so an object of that name is an earlier attempt of this very write.
     registry.store.create(&key, sealed.into()).await.map_err(at(Stage::Keyslot, &key))?;
-    Ok(kek.name)
+    Ok(kek.name.clone())
 }
 
 /// Opens the artifact's key: under the current KEK, or under the one of an older keyslot while a rotation is under way.
@@ -42,11 +42,11 @@ pub(super) async fn open(registry: &Registry, register: &Register) -> Result<Art
                 }
             }
             Ok(_) => {}
-            Err(source) if source.is_unknown_key() => {}
+            Err(KeyError::OtherKey { .. } | KeyError::Unknown { .. }) => {}
             Err(source) => return Err(source.into()),
         }
     }
-    Err(no_keyslot(register, current.name, &names))
+    Err(no_keyslot(register, current.name.clone(), &names))
 }
 
 /// `None`: there is no keyslot for this KEK.
