@@ -1,6 +1,10 @@
 //! One file per verb.
 
+pub mod inspect;
 pub mod key;
+mod new_file;
+pub mod open;
+pub mod seal;
 
 use std::process::ExitCode;
 

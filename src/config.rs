@@ -2,3 +2,4 @@
 
 pub mod aws;
 pub mod key;
+pub mod seal;
