@@ -1,10 +1,14 @@
 //! One file per verb: runs it. Here errors become lines for people, and exit codes.
 
-mod key;
-mod promote;
-mod publish;
+pub mod inspect;
+pub mod key;
+mod new_file;
+pub mod open;
+pub mod promote;
+pub mod publish;
 mod report;
-mod serve;
+pub mod seal;
+pub mod serve;
 
 use std::process::ExitCode;
 
@@ -37,6 +41,9 @@ fn run(command: Command) -> anyhow::Result<()> {
 async fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => serve::run(*args).await,
+        Command::Seal(args) => verb(seal::run(&args)).await,
+        Command::Open(args) => verb(open::run(&args)).await,
+        Command::Inspect(args) => verb(inspect::run(&args)).await,
         Command::Key(args) => verb(key::run(args)).await,
         Command::Publish(args) => verb(publish::run(args)).await,
         Command::Promote(args) => verb(promote::run(args)).await,

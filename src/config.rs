@@ -6,6 +6,7 @@ pub mod key;
 pub mod promote;
 pub mod publish;
 pub mod registry;
+pub mod seal;
 pub mod serve;
 
 use std::ffi::OsString;
@@ -46,6 +47,12 @@ pub struct Arguments {
 pub enum Command {
     /// Serve a sealed model on the SageMaker contract: /ping and /invocations
     Serve(Box<serve::ServeArgs>),
+    /// Seal a file
+    Seal(seal::SealArgs),
+    /// Open a sealed file
+    Open(seal::OpenArgs),
+    /// Show a sealed file's header, without a key
+    Inspect(seal::InspectArgs),
     /// Make sealing keys
     Key(key::Key),
     /// Check a model directory, seal it and register it as a version

@@ -7,7 +7,7 @@ use crate::{serve, telemetry};
 ///
 /// # Errors
 /// Settings are wrong, or serving failed, which has been logged then.
-pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
+pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let config = args.check()?;
     telemetry::start(config.log);
     Ok(serve::run(config).await?)
