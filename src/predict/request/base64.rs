@@ -32,7 +32,8 @@ pub(super) fn decode(item: usize, text: &str, limits: &ImageLimits) -> Result<By
     let digits = text.trim_end_matches('=');
     limits.check_bytes(item, digits.len() as u64 / 4 * 3)?;
     let engine = if digits.contains(['-', '_']) { URL_SAFE_TEXT } else { STANDARD_TEXT };
-    let decoded = engine.decode(text).map_err(|error| malformed("base64", format!("image {item}: {}", reason(&error))))?;
+    let decoded =
+        engine.decode(text).map_err(|error| malformed("base64", format!("image {item}: {}", reason(&error))))?;
     if decoded.is_empty() {
         return Err(malformed("base64", format!("image {item} is empty")));
     }
@@ -40,7 +41,8 @@ pub(super) fn decode(item: usize, text: &str, limits: &ImageLimits) -> Result<By
 }
 
 fn without_prefix(item: usize, text: &str) -> Result<&str, PredictError> {
-    let Some(url) = text.get(..5).filter(|start| start.eq_ignore_ascii_case("data:")).and_then(|_| text.get(5..)) else {
+    let Some(url) = text.get(..5).filter(|start| start.eq_ignore_ascii_case("data:")).and_then(|_| text.get(5..))
+    else {
         return Ok(text);
     };
     let (kind, content) = url.split_once(',').unwrap_or((url, ""));

@@ -101,7 +101,9 @@ impl<'de> DeserializeSeed<'de> for Document<'_> {
 impl<'de> Visitor<'de> for Document<'_> {
     type Value = Found;
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(r#"{"instances": [images]}, {"inputs": image or images} or {"task": "compare", "images": [a, b]}"#)
+        formatter.write_str(
+            r#"{"instances": [images]}, {"inputs": image or images} or {"task": "compare", "images": [a, b]}"#,
+        )
     }
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Found, E> {
         Ok(Found { task: None, images: (vec![self.0.visit_str(text)?], Envelope::Bare) })

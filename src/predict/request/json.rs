@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::error::Category;
 
 use super::{PredictError, malformed};
@@ -21,7 +21,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the whole of `text` as one JSON document.
-    pub(super) fn read<'de, S: DeserializeSeed<'de>>(&self, text: &'de [u8], seed: S) -> Result<S::Value, PredictError> {
+    pub(super) fn read<'de, S: DeserializeSeed<'de>>(
+        &self,
+        text: &'de [u8],
+        seed: S,
+    ) -> Result<S::Value, PredictError> {
         let mut json = serde_json::Deserializer::from_slice(text);
         let value = seed.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
         value.map_err(|error| self.refusal.take().unwrap_or_else(|| malformed("JSON", reason(&error))))

@@ -24,7 +24,9 @@ pub(super) fn form(media_type: Option<&str>, body: &[u8], reads: Reads) -> Resul
     }
     let essence = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let form = match essence.as_str() {
-        "" | "application/octet-stream" | "file-path/raw-bytes" | "application/x-www-form-urlencoded" => sniff(body, reads),
+        "" | "application/octet-stream" | "file-path/raw-bytes" | "application/x-www-form-urlencoded" => {
+            sniff(body, reads)
+        }
         "application/json" | "text/json" => Form::Json,
         "application/jsonlines" | "application/x-jsonlines" | "application/jsonl" | "application/x-ndjson" => {
             Form::JsonLines

@@ -15,7 +15,11 @@ const LONGEST_HEADER: usize = 4096;
 pub(super) fn rows(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
     let array = Array::read(body)?;
     let &[rows, columns] = array.shape.as_slice() else {
-        return Err(invalid("the array", "2 dimensions, [rows, features]", format!("{} dimensions", array.shape.len())));
+        return Err(invalid(
+            "the array",
+            "2 dimensions, [rows, features]",
+            format!("{} dimensions", array.shape.len()),
+        ));
     };
     super::check_items(rows, limits)?;
     if rows == 0 || columns == 0 || columns > super::ROW_VALUES {

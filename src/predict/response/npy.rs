@@ -21,11 +21,9 @@ fn row(answer: &Answer) -> Option<&[f32]> {
     match answer {
         Answer::Embedding(embedding) => Some(&embedding.embedding),
         Answer::Row(row) => Some(&row.scores),
-        Answer::Labels(_)
-        | Answer::Detections(_)
-        | Answer::Faces(_)
-        | Answer::Comparison(_)
-        | Answer::Tensors(_) => None,
+        Answer::Labels(_) | Answer::Detections(_) | Answer::Faces(_) | Answer::Comparison(_) | Answer::Tensors(_) => {
+            None
+        }
     }
 }
 

@@ -215,9 +215,7 @@ impl<'de, T: Scalar> Visitor<'de> for Level<'_, '_, T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Member, A::Error> {
         let (mut lists, mut values) = (0, 0);
-        while let Some(member) =
-            list.next_element_seed(Level { filling: &mut *self.filling, depth: self.depth + 1 })?
-        {
+        while let Some(member) = list.next_element_seed(Level { filling: &mut *self.filling, depth: self.depth + 1 })? {
             match member {
                 Member::Value => values += 1,
                 Member::List => lists += 1,
