@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+pub(crate) use check::is_inside;
 pub use error::BundleError;
 pub use manifest::*;
 

@@ -208,6 +208,6 @@ fn is_version(version: &str) -> bool {
 }
 
 /// Whether `path` stays inside the bundle on every system: relative, `/` between the parts, none of them `.` or `..`.
-pub(super) fn is_inside(path: &str) -> bool {
+pub(crate) fn is_inside(path: &str) -> bool {
     !path.contains(['\\', '\0']) && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

@@ -147,9 +147,7 @@ fn prepare(files: &Files, name: &str, binding: &Binding) -> Result<(ModelProto, 
     let bytes = files.get(name).ok_or_else(|| LoadError::MissingFile { name: name.to_owned() })?;
     let refused = |source: ScanError| LoadError::Scan { name: name.to_owned(), source };
     let mut model = scan::read(bytes).map_err(refused)?;
-    weights::embed_external(&mut model, files, name).map_err(refused)?;
-    weights::check(&model).map_err(refused)?;
-    let flushed = weights::flush_subnormals(&mut model);
+    let flushed = weights::settle(&mut model, files, name).map_err(refused)?;
     if flushed > 0 {
         tracing::info!(graph = name, flushed, "subnormal weights set to zero");
     }

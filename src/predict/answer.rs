@@ -165,3 +165,23 @@ pub enum Values {
     F64(Vec<f64>),
     Text(Vec<String>),
 }
+
+impl Values {
+    /// The Open Inference Protocol's name of the values' type.
+    pub fn datatype(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "BOOL",
+            Self::U8(_) => "UINT8",
+            Self::I8(_) => "INT8",
+            Self::I16(_) => "INT16",
+            Self::I32(_) => "INT32",
+            Self::I64(_) => "INT64",
+            Self::U16(_) => "UINT16",
+            Self::U32(_) => "UINT32",
+            Self::U64(_) => "UINT64",
+            Self::F32(_) => "FP32",
+            Self::F64(_) => "FP64",
+            Self::Text(_) => "BYTES",
+        }
+    }
+}

@@ -6,10 +6,12 @@ mod decode;
 mod draw;
 mod fit;
 mod pixels;
+mod resize;
 mod warp;
 
 pub use ::image::RgbImage;
 
+pub(in crate::predict) use decode::looks_like_image;
 pub use decode::{ImageLimits, decode};
 pub use draw::{DrawError, draw, encode_png};
 pub use fit::{Fitted, Placement, fit};
