@@ -209,28 +209,41 @@ impl<'de> Visitor<'de> for Shape<'_> {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut shape = Vec::new();
-        while let Some(dimension) = list.next_element::<Dimension>()? {
-            let wrong = |found: &str| self.0.refuse(invalid("shape", "whole dimensions, 32 at most", found));
-            match dimension {
-                Dimension::Size(size) if shape.len() < super::TENSOR_DIMENSIONS => shape.push(size),
-                Dimension::Size(_) => return Err(wrong("more dimensions")),
-                Dimension::Wrong => return Err(wrong("a negative or broken dimension")),
+        while let Some(dimension) = list.next_element_seed(Dimension(self.0))? {
+            if shape.len() == super::TENSOR_DIMENSIONS {
+                return Err(self.0.refuse(invalid("shape", "at most 32 dimensions", "more")));
             }
+            shape.push(dimension);
         }
         Ok(shape)
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum Dimension {
-    Size(usize),
-    #[serde(deserialize_with = "any_number")]
-    Wrong,
+/// Reads a dimension.
+struct Dimension<'a>(&'a Reader<'a>);
+
+impl<'de> DeserializeSeed<'de> for Dimension<'_> {
+    type Value = usize;
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<usize, D::Error> {
+        json.deserialize_any(self)
+    }
 }
 
-fn any_number<'de, D: Deserializer<'de>>(json: D) -> Result<(), D::Error> {
-    <f64 as serde::Deserialize>::deserialize(json).map(drop)
+impl Visitor<'_> for Dimension<'_> {
+    type Value = usize;
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a dimension")
+    }
+    fn visit_u64<E: serde::de::Error>(self, dimension: u64) -> Result<usize, E> {
+        let wrong = |_| invalid("shape", "dimensions this machine can count", "a larger one");
+        self.0.check(usize::try_from(dimension).map_err(wrong))
+    }
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<usize, E> {
+        Err(self.0.refuse(invalid("shape", "dimensions of 0 or more", "a negative one")))
+    }
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<usize, E> {
+        Err(self.0.refuse(invalid("shape", "whole dimensions", "a broken or larger one")))
+    }
 }
 
 /// Second reading: the values of each input, into its tensor.
