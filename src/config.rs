@@ -1,1 +1,5 @@
 //! To be written.
+
+pub mod aws;
+pub mod key;
+pub mod seal;

@@ -15,8 +15,15 @@ const STAGES: [&str; 6] = ["key", "fetch", "read", "load", "warm-up", "self-test
 
 /// Time from process start to the first 200 of `/ping`, per bundle, split by stage.
 pub fn start_section(registry: &Registry, bundles: &[&str]) -> String {
-    let mut page = format!("## From process start to ready\n\nMilliseconds, medians of {STARTS} starts, served sealed from a directory.\n\n");
-    let _ = writeln!(page, "| bundle | first 200 of /ping | {} |\n|---|---|{}", STAGES.join(" | "), "---|".repeat(STAGES.len()));
+    let mut page = format!(
+        "## From process start to ready\n\nMilliseconds, medians of {STARTS} starts, served sealed from a directory.\n\n"
+    );
+    let _ = writeln!(
+        page,
+        "| bundle | first 200 of /ping | {} |\n|---|---|{}",
+        STAGES.join(" | "),
+        "---|".repeat(STAGES.len())
+    );
     for bundle in bundles {
         eprintln!("starting {bundle} {STARTS} times");
         let runs: Vec<_> = (0..STARTS).map(|_| start(registry, bundle)).collect();

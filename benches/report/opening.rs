@@ -17,7 +17,8 @@ const ROUNDS: usize = 15;
 pub fn section() -> String {
     eprintln!("opening a sealed file of {} MB", LEN / 1_000_000);
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let (key, name) = (SealingKey::generate().expect("random key"), KeyName { namespace: "bench".into(), name: "k".into() });
+    let (key, name) =
+        (SealingKey::generate().expect("random key"), KeyName { namespace: "bench".into(), name: "k".into() });
     let (plain, sealed) = (folder.path().join("plain"), folder.path().join("sealed"));
     write_files(&plain, &sealed, &key, &name);
     let in_memory = std::fs::read(&sealed).expect("sealed file");
@@ -40,8 +41,16 @@ pub fn section() -> String {
 
 fn table(rows: &mut [Vec<f64>; 4], ratios: &mut [Vec<f64>; 2]) -> String {
     let mut page = String::from("## Opening a sealed file\n\n100 MB, in the page cache, into fresh memory; ");
-    let _ = writeln!(page, "medians of {ROUNDS} rounds taken in turns.\n\n| | ms | GB/s | time against plain |\n|---|---|---|---|");
-    let against = ["1.00".to_string(), format!("{:.2}", median(&mut ratios[0])), format!("{:.2}", median(&mut ratios[1])), "-".into()];
+    let _ = writeln!(
+        page,
+        "medians of {ROUNDS} rounds taken in turns.\n\n| | ms | GB/s | time against plain |\n|---|---|---|---|"
+    );
+    let against = [
+        "1.00".to_string(),
+        format!("{:.2}", median(&mut ratios[0])),
+        format!("{:.2}", median(&mut ratios[1])),
+        "-".into(),
+    ];
     let labels = ["read plain", "opened, 1 thread", "opened, 2 threads", "frames only, from warm memory, 1 thread"];
     for ((label, seconds), against) in labels.iter().zip(rows).zip(against) {
         let seconds = median(seconds);
