@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -22,6 +22,11 @@ pub async fn load(needed: bool) -> SdkConfig {
     if !needed {
         return SdkConfig::builder().build();
     }
+    loader().load().await
+}
+
+/// What Strongroom sets of the SDK's configuration; the rest is looked up when it is loaded.
+pub fn loader() -> ConfigLoader {
     // The one HTTP client, for credential providers too: TLS by ring, the only provider that is compiled in.
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
@@ -29,6 +34,4 @@ pub async fn load(needed: bool) -> SdkConfig {
         .http_client(http)
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .load()
-        .await
 }
