@@ -3,16 +3,29 @@
 //! A bundle is a directory with ONNX files and either `model.toml` (our manifest, [`Manifest`]) or a Hugging Face export
 //! (`config.json`, `preprocessor_config.json`, `model.onnx`), which is read as it is into the same [`Manifest`].
 
+mod check;
+mod error;
+mod hugging_face;
+mod labels;
 mod manifest;
+mod model_toml;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+pub(crate) use check::is_inside;
+pub use error::BundleError;
 pub use manifest::*;
 
 /// The files of a model directory by their path relative to it, `/` between the parts.
 pub type Files = BTreeMap<String, Bytes>;
+
+/// Name of our manifest; it stands above a Hugging Face export in the same directory.
+pub const MANIFEST_FILE: &str = "model.toml";
+
+/// Longest manifest, Hugging Face configuration or label file that is read.
+pub const MAX_MANIFEST_LEN: usize = 1 << 20;
 
 /// A model directory whose manifest was read and whose named files are all there.
 #[derive(Debug)]
@@ -22,13 +35,21 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Reads the manifest out of `files` and checks that every file it names is among them.
+    /// Reads the manifest out of `files` and checks that it makes sense and that every file it names is among them.
     ///
     /// # Errors
-    /// The manifest is missing, malformed or names a file that is not there.
+    /// The manifest is missing, malformed, contradicts itself or names a file that is not there. All that is wrong with a
+    /// manifest that can be parsed is told at once.
     pub fn from_files(files: Files) -> Result<Self, BundleError> {
-        let _ = files;
-        todo!()
+        let (source, manifest) = match files.get(MANIFEST_FILE) {
+            Some(text) => (MANIFEST_FILE, model_toml::parse(text)?),
+            None => (hugging_face::CONFIG_FILE, hugging_face::read(&files)?),
+        };
+        let problems = check::problems(&manifest, &files);
+        if !problems.is_empty() {
+            return Err(BundleError::Manifest { file: source.to_owned(), problems });
+        }
+        Ok(Self { manifest, files })
     }
 
     /// What the directory says of itself.
@@ -41,6 +62,11 @@ impl Bundle {
         &self.files
     }
 
+    /// Gives the parts up, so that the files' memory can be given back one by one.
+    pub fn into_parts(self) -> (Manifest, Files) {
+        (self.manifest, self.files)
+    }
+
     /// The content of one file that the manifest names.
     ///
     /// # Errors
@@ -48,15 +74,12 @@ impl Bundle {
     pub fn file(&self, name: &str) -> Result<&Bytes, BundleError> {
         self.files.get(name).ok_or_else(|| BundleError::MissingFile { name: name.into() })
     }
-}
 
-/// Why a directory is not a bundle.
-#[derive(Debug, thiserror::Error)]
-pub enum BundleError {
-    /// A file that the manifest names is not in the directory.
-    #[error("the bundle has no file {name}, which its manifest names")]
-    MissingFile {
-        /// Path relative to the bundle.
-        name: String,
-    },
+    /// The labels in class order: the list itself, or the lines of the file it names.
+    ///
+    /// # Errors
+    /// The file is missing, longer than [`MAX_MANIFEST_LEN`], not UTF-8, or has an empty line.
+    pub fn labels(&self, labels: &Labels) -> Result<Vec<String>, BundleError> {
+        labels::resolve(labels, &self.files)
+    }
 }

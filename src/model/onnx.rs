@@ -1,0 +1,244 @@
+//! From an ONNX file in memory to a graph that runs.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tract_onnx::pb::ModelProto;
+use tract_onnx::prelude::{
+    Framework, InferenceModel, InferenceModelExt, TDim, TValue, TVec, TractResult, TypedModel, TypedSimplePlan,
+    TypedSimpleState,
+};
+use tract_onnx::tract_core::plan::{SimplePlan, SimpleState};
+
+use super::error::Cause;
+use super::signature::{self, Declared};
+use super::{Binding, GraphSignature, LoadError, Port, RunError, ScanError, Tensor, scan, weights};
+use crate::bundle::Files;
+
+type Plan = Arc<TypedSimplePlan>;
+type State = TypedSimpleState;
+
+/// A scanned, optimised graph, shared by the inference threads.
+pub struct Graph {
+    plan: Plan,
+    signature: GraphSignature,
+}
+
+impl Graph {
+    /// Scans, parses, binds and optimises the ONNX file `name` of `files`, runs it once and compares every output's
+    /// shape with the declared one.
+    ///
+    /// Shapes that the file gives for values inside the graph are honoured first. Only when tract then refuses the
+    /// graph, it is loaded once more without them, and a warning is logged: that way alone some graphs load that answer
+    /// nonsense (an empty tensor), which is why the first run is compared either way.
+    ///
+    /// # Errors
+    /// The graph is unsafe (scan), cannot be parsed or run by tract, or answers with another shape than it declares.
+    pub fn load(files: &Files, name: &str, binding: &Binding) -> Result<Arc<Self>, LoadError> {
+        let strict = attempt(files, name, binding, Shapes::Honoured);
+        let Err(LoadError::Engine { stage, source, .. }) = strict else { return strict.map(Arc::new) };
+        let relaxed = attempt(files, name, binding, Shapes::Ignored);
+        match relaxed {
+            Ok(graph) => {
+                let cause = chain(source.as_ref());
+                tracing::warn!(graph = name, %cause, "shapes inside the graph are wrong and were left aside");
+                Ok(Arc::new(graph))
+            }
+            // tract cannot load it either way: the first refusal is about the file as it is.
+            Err(LoadError::Engine { .. }) => Err(LoadError::Engine { stage, name: name.to_owned(), source }),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// What goes in and what comes out.
+    pub fn signature(&self) -> &GraphSignature {
+        &self.signature
+    }
+
+    /// The state one inference thread runs this graph with.
+    ///
+    /// # Errors
+    /// tract cannot make it.
+    pub fn session(self: &Arc<Self>) -> Result<Session, RunError> {
+        Ok(Session { state: fresh_state(&self.plan)?, graph: Arc::clone(self) })
+    }
+}
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Graph").field("signature", &self.signature).finish_non_exhaustive()
+    }
+}
+
+/// One inference thread's state of one graph.
+pub struct Session {
+    graph: Arc<Graph>,
+    state: State,
+}
+
+impl Session {
+    /// Runs the graph on the calling thread: `inputs` and the answer are in the signature's order; shapes and types are
+    /// checked. After an error the session is as new.
+    ///
+    /// # Errors
+    /// An input does not fit the signature, or tract fails.
+    pub fn run(&mut self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
+        check_inputs(&self.graph.signature.inputs, &inputs)?;
+        let values = inputs.into_iter().map(Tensor::into_value).collect::<TVec<TValue>>();
+        let ran = catch_unwind(AssertUnwindSafe(|| self.state.run(values)));
+        match ran {
+            Ok(Ok(outputs)) => outputs.into_iter().map(Tensor::from_value).collect(),
+            Ok(Err(cause)) => self.renew(RunError::engine(cause)),
+            Err(_) => self.renew(RunError::Panicked),
+        }
+    }
+
+    /// What goes in and what comes out.
+    pub fn signature(&self) -> &GraphSignature {
+        &self.graph.signature
+    }
+
+    fn renew<T>(&mut self, failure: RunError) -> Result<T, RunError> {
+        self.state = fresh_state(&self.graph.plan)?;
+        Err(failure)
+    }
+}
+
+fn fresh_state(plan: &Plan) -> Result<State, RunError> {
+    SimpleState::new(plan).map_err(RunError::engine)
+}
+
+fn check_inputs(ports: &[Port], inputs: &[Tensor]) -> Result<(), RunError> {
+    if ports.len() != inputs.len() {
+        return Err(RunError::InputCount { expected: ports.len(), found: inputs.len() });
+    }
+    let misfit =
+        ports.iter().zip(inputs).find(|(port, input)| port.dtype != input.dtype() || port.shape != input.shape());
+    let Some((port, input)) = misfit else { return Ok(()) };
+    Err(RunError::Input { input: port.name.clone(), expected: port.to_string(), found: describe(input) })
+}
+
+fn describe(tensor: &Tensor) -> String {
+    format!("{:?} {:?}", tensor.dtype(), tensor.shape())
+}
+
+/// Whether the shapes a file gives for values inside the graph (`value_info`) count.
+#[derive(Clone, Copy)]
+enum Shapes {
+    Honoured,
+    Ignored,
+}
+
+fn attempt(files: &Files, name: &str, binding: &Binding, shapes: Shapes) -> Result<Graph, LoadError> {
+    let (model, inputs, declared) = prepare(files, name, binding)?;
+    let parse = || parse(&model, shapes);
+    let parsed = guarded("read", name, parse)?;
+    // The weights are tract's now; the protobuf's copy is given back before the optimiser asks for memory.
+    drop(model);
+    let typed = guarded("analyse", name, || parsed.into_typed())?;
+    bound_values(&typed, name)?;
+    let optimised = guarded("optimise", name, || typed.into_optimized())?;
+    let plan = guarded("plan", name, || SimplePlan::new(optimised))?;
+    let outputs = first_run(&plan, name, &inputs)?;
+    let outputs = settle_outputs(&plan, &declared, &outputs)?;
+    Ok(Graph { plan, signature: GraphSignature { inputs, outputs } })
+}
+
+/// Refuses a graph one of whose values is beyond any model in use, before a run asks for its memory.
+fn bound_values(model: &TypedModel, name: &str) -> Result<(), LoadError> {
+    let facts = model.nodes().iter().flat_map(|node| node.outputs.iter().map(move |output| (node, &output.fact)));
+    for (node, fact) in facts {
+        let count = fact.shape.as_concrete().map(signature::volume);
+        if let Some(found) = count.filter(|count| *count > signature::MAX_VALUES) {
+            let what = format!("numbers in what node {} makes", node.name);
+            let source = ScanError::Limit { what, found, limit: signature::MAX_VALUES };
+            return Err(LoadError::Scan { name: name.to_owned(), source });
+        }
+    }
+    Ok(())
+}
+
+fn prepare(files: &Files, name: &str, binding: &Binding) -> Result<(ModelProto, Vec<Port>, Vec<Declared>), LoadError> {
+    let bytes = files.get(name).ok_or_else(|| LoadError::MissingFile { name: name.to_owned() })?;
+    let refused = |source: ScanError| LoadError::Scan { name: name.to_owned(), source };
+    let mut model = scan::read(bytes).map_err(refused)?;
+    let flushed = weights::settle(&mut model, files, name).map_err(refused)?;
+    if flushed > 0 {
+        tracing::info!(graph = name, flushed, "subnormal weights set to zero");
+    }
+    let Some(graph) = model.graph.as_mut() else { return Err(refused(ScanError::malformed("there is no graph"))) };
+    let (inputs, outputs) = signature::bind(graph, binding)?;
+    Ok((model, inputs, outputs))
+}
+
+fn parse(model: &ModelProto, shapes: Shapes) -> TractResult<InferenceModel> {
+    let ignore = match shapes {
+        Shapes::Honoured => false,
+        Shapes::Ignored => true,
+    };
+    // Declared output shapes are compared with the first run's; tract is told nothing of them.
+    let reader = tract_onnx::onnx().with_ignore_value_info(ignore).with_ignore_output_shapes(true);
+    reader.model_for_proto_model(model)
+}
+
+/// Runs one stage of tract; a panic there is that stage's error.
+fn guarded<T, E: Into<Cause>>(
+    stage: &'static str,
+    name: &str,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, LoadError> {
+    let outcome = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Cause::from(panic_text(panic.as_ref())));
+    let outcome = outcome.and_then(|result| result.map_err(Into::into));
+    outcome.map_err(|source| LoadError::Engine { stage, name: name.to_owned(), source })
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("panicked: {}", text.unwrap_or("no message"))
+}
+
+fn first_run(plan: &Plan, name: &str, inputs: &[Port]) -> Result<Vec<Tensor>, LoadError> {
+    guarded("run", name, || {
+        let zeros = inputs.iter().map(|port| Tensor::zeros(port.dtype, &port.shape).map(Tensor::into_value));
+        let values = zeros.collect::<Result<TVec<TValue>, RunError>>()?;
+        let outputs = plan.run(values).map_err(RunError::engine)?;
+        outputs.into_iter().map(Tensor::from_value).collect::<Result<Vec<_>, RunError>>()
+    })
+}
+
+/// The outputs' ports, when the first run answered what is declared.
+fn settle_outputs(plan: &Plan, declared: &[Declared], found: &[Tensor]) -> Result<Vec<Port>, LoadError> {
+    let settle = |(slot, (declared, found)): (usize, (&Declared, &Tensor))| {
+        let shape = settled_shape(plan, slot, declared, found).filter(|_| found.dtype() == declared.dtype);
+        if let Some(shape) = shape {
+            return Ok(Port { name: declared.name.clone(), dtype: declared.dtype, shape });
+        }
+        let (expected, found) = (declared.to_string(), describe(found));
+        Err(LoadError::Output { output: declared.name.clone(), expected, found })
+    };
+    declared.iter().zip(found).enumerate().map(settle).collect()
+}
+
+/// The first run's shape if it is as declared and nothing in it is empty; 0 where neither the file nor tract gives a
+/// number, because the dimension depends on the values of the inputs.
+fn settled_shape(plan: &Plan, slot: usize, declared: &Declared, found: &Tensor) -> Option<Vec<usize>> {
+    let fact = plan.model().output_fact(slot).ok()?;
+    let open = vec![None; found.shape().len()];
+    let expected = declared.shape.as_ref().unwrap_or(&open);
+    if expected.len() != found.shape().len() || fact.rank() != expected.len() {
+        return None;
+    }
+    let settle = |((&expected, &found), inferred): ((&Option<usize>, &usize), &TDim)| match expected {
+        Some(expected) => (expected == found && found > 0).then_some(found),
+        None if inferred.as_i64().is_none() => Some(0),
+        None => (found > 0).then_some(found),
+    };
+    expected.iter().zip(found.shape()).zip(fact.shape.iter()).map(settle).collect()
+}
+
+/// An error with its causes, for one line of a log.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

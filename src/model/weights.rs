@@ -1,0 +1,53 @@
+//! The numbers in a graph: external data brought in, sizes checked, NaN and infinities refused, subnormals flushed.
+
+mod external;
+mod numbers;
+
+use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, tensor_proto::DataLocation};
+
+use super::ScanError;
+use crate::bundle::Files;
+
+/// Settles every tensor of the model and returns how many subnormal weights were set to zero.
+pub(super) fn settle(model: &mut ModelProto, files: &Files, onnx: &str) -> Result<usize, ScanError> {
+    let mut external = external::Reader::new(files, onnx);
+    let mut flushed = 0;
+    if let Some(graph) = model.graph.as_mut() {
+        each_tensor(graph, &mut |tensor| {
+            let count = numbers::count(tensor)?;
+            if tensor.data_location == Some(DataLocation::External as i32) {
+                external.embed(tensor, count)?;
+            }
+            numbers::check(tensor, count)?;
+            flushed += numbers::flush_subnormals(tensor);
+            Ok(())
+        })?;
+    }
+    Ok(flushed)
+}
+
+/// Initializers and the tensors in attributes, of this graph and the graphs in it.
+fn each_tensor(
+    graph: &mut GraphProto,
+    visit: &mut impl FnMut(&mut TensorProto) -> Result<(), ScanError>,
+) -> Result<(), ScanError> {
+    for tensor in &mut graph.initializer {
+        visit(tensor)?;
+    }
+    for node in &mut graph.node {
+        for attribute in &mut node.attribute {
+            if attribute.floats.iter().any(|number| number.is_nan()) {
+                let index = attribute.floats.iter().position(|number| number.is_nan()).unwrap_or_default();
+                let tensor = format!("{}.{}", node.name, attribute.name);
+                return Err(ScanError::NotFinite { tensor, value: f64::NAN, index });
+            }
+            for tensor in attribute.t.iter_mut().chain(&mut attribute.tensors) {
+                visit(tensor)?;
+            }
+            for graph in attribute.g.iter_mut().chain(&mut attribute.graphs) {
+                each_tensor(graph, visit)?;
+            }
+        }
+    }
+    Ok(())
+}
