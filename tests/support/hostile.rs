@@ -45,7 +45,11 @@ pub fn valid() -> Vec<(Against, &'static str, Vec<u8>)> {
     images
         .chain([
             (Against::Images, "application/json", format!(r#"{{"instances":[{{"b64":"{jpeg}"}}]}}"#).into()),
-            (Against::Images, "application/json", format!(r#"{{"task":"compare","images":["{jpeg}","{jpeg}"]}}"#).into()),
+            (
+                Against::Images,
+                "application/json",
+                format!(r#"{{"task":"compare","images":["{jpeg}","{jpeg}"]}}"#).into(),
+            ),
             (Against::Images, "multipart/form-data; boundary=edge", part),
             (Against::Rows, "text/csv", b"a,b,c,d\n5.1,3.5,1.4,0.2\n4.9,3.0,1.4,0.2\n".to_vec()),
             (Against::Rows, "application/json", br#"{"instances":[[1,2.5,-3e2,0],{"features":[1,2,3,4]}]}"#.to_vec()),
@@ -78,7 +82,14 @@ const FILES: [(&str, &[u8], &[usize]); 10] = [
     ("deflate tiff", include_bytes!("../images/deflate.tiff"), &[1, 50, 90]),
 ];
 
-fn add(table: &mut Vec<Hostile>, against: Against, media_type: &'static str, code: &'static str, name: &str, body: impl Into<Vec<u8>>) {
+fn add(
+    table: &mut Vec<Hostile>,
+    against: Against,
+    media_type: &'static str,
+    code: &'static str,
+    name: &str,
+    body: impl Into<Vec<u8>>,
+) {
     table.push(Hostile { name: name.into(), against, media_type, body: body.into(), code });
 }
 
@@ -123,7 +134,8 @@ fn headers(table: &mut Vec<Hostile>) {
 }
 
 fn strangers(table: &mut Vec<Hostile>) {
-    let mut image = |media_type, code, name: &str, body: &[u8]| add(table, Against::Images, media_type, code, name, body);
+    let mut image =
+        |media_type, code, name: &str, body: &[u8]| add(table, Against::Images, media_type, code, name, body);
     image("image/jpeg", "empty_body", "nothing", b"");
     image("image/png", "unknown_image", "zip as png", b"PK\x03\x04\x14\0\0\0\x08\0");
     image("image/jpeg", "unknown_image", "html as jpeg", b"<!DOCTYPE html><script>1</script>");
@@ -172,7 +184,8 @@ fn json_images(table: &mut Vec<Hostile>) {
     json("malformed_base64", "a data url without base64", br#"{"inputs":"data:image/png,abc"}"#);
     json("unknown_image", "base64 of no image", br#"{"inputs":"AAAA"}"#);
     json("too_many_items", "10,001 images", format!("[{}\"AAAA\"]", "\"AAAA\",".repeat(10_000)).as_bytes());
-    let mut lines = |code, name: &str, body: &[u8]| add(table, Against::Images, "application/jsonlines", code, name, body);
+    let mut lines =
+        |code, name: &str, body: &[u8]| add(table, Against::Images, "application/jsonlines", code, name, body);
     lines("empty_body", "blank lines only", b"\n\n \n");
     lines("malformed_json", "a broken second line", b"\"AAAA\"\n{");
     lines("too_many_items", "10,001 lines", &b"\"AAAA\"\n".repeat(10_001));
@@ -215,7 +228,14 @@ fn csv(table: &mut Vec<Hostile>) {
     csv("too_many_items", "10,001 rows", &b"1,2,3,4\n".repeat(10_001));
     add(table, Against::Rows, "image/png", "unsupported_media_type", "an image to a table", PNG);
     add(table, Against::Rows, "text/libsvm", "unsupported_media_type", "libsvm", "1 1:2");
-    add(table, Against::Rows, "multipart/form-data; boundary=e", "unsupported_media_type", "a form to a table", "--e--");
+    add(
+        table,
+        Against::Rows,
+        "multipart/form-data; boundary=e",
+        "unsupported_media_type",
+        "a form to a table",
+        "--e--",
+    );
 }
 
 fn json_rows(table: &mut Vec<Hostile>) {
@@ -266,7 +286,11 @@ fn open_inference(table: &mut Vec<Hostile>) {
     json("malformed_json", "a list for a request", b"[1]".to_vec());
     json("malformed_json", "no inputs", br#"{"id":"1"}"#.to_vec());
     json("malformed_json", "inputs twice", br#"{"inputs":[],"inputs":[]}"#.to_vec());
-    json("malformed_json", "inputs without data", br#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32"}]}"#.to_vec());
+    json(
+        "malformed_json",
+        "inputs without data",
+        br#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32"}]}"#.to_vec(),
+    );
     json("malformed_json", "an id of 2,000 letters", format!(r#"{{"id":"{}","inputs":[]}}"#, "x".repeat(2000)).into());
     json("malformed_json", "data of 200 levels", tensor("x", "[1]", "FP32", &("[".repeat(200) + &"]".repeat(200))));
     json("malformed_json", "a nested dimension", tensor("x", "[[[1]]]", "FP32", "[1]"));
