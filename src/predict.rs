@@ -1,6 +1,9 @@
 //! One request through one model, and the self-test. Knows no HTTP: the CLI, the self-test and the server run this code.
 
 mod answer;
+pub mod image;
+pub mod request;
+pub mod response;
 
 use bytes::Bytes;
 

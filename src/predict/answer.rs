@@ -18,6 +18,8 @@ pub enum Answer {
     Comparison(Comparison),
     /// One row.
     Row(Row),
+    /// What a graph put out, as the Open Inference Protocol v2 has it.
+    Tensors(Tensors),
 }
 
 /// A label and how sure the model is of it.
@@ -122,4 +124,64 @@ pub struct Row {
     pub label: Option<String>,
     /// Scores by label, or one value for regression.
     pub scores: Vec<f32>,
+}
+
+/// All outputs of one run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Tensors {
+    pub model_name: String,
+    pub model_version: String,
+    pub outputs: Vec<OutputTensor>,
+}
+
+/// One output of a graph.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct OutputTensor {
+    pub name: String,
+    /// `BOOL`, `INT64`, `FP32`, ... as the Open Inference Protocol v2 names them: [`Values::datatype`].
+    pub datatype: &'static str,
+    pub shape: Vec<usize>,
+    /// Flat, row-major.
+    pub data: Values,
+}
+
+/// Flat values of one type. Half precision is written as `F32` with the datatype `FP16`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum Values {
+    Bool(Vec<bool>),
+    U8(Vec<u8>),
+    I8(Vec<i8>),
+    I16(Vec<i16>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
+    U16(Vec<u16>),
+    U32(Vec<u32>),
+    U64(Vec<u64>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    Text(Vec<String>),
+}
+
+impl Values {
+    /// The Open Inference Protocol's name of the values' type.
+    pub fn datatype(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "BOOL",
+            Self::U8(_) => "UINT8",
+            Self::I8(_) => "INT8",
+            Self::I16(_) => "INT16",
+            Self::I32(_) => "INT32",
+            Self::I64(_) => "INT64",
+            Self::U16(_) => "UINT16",
+            Self::U32(_) => "UINT32",
+            Self::U64(_) => "UINT64",
+            Self::F32(_) => "FP32",
+            Self::F64(_) => "FP64",
+            Self::Text(_) => "BYTES",
+        }
+    }
 }

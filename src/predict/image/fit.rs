@@ -1,0 +1,133 @@
+//! Resizing, cropping and letterboxing: an image of any size becomes a graph's input.
+
+use super::resize::{self, Area, Tile};
+use super::{RgbImage, pixels};
+use crate::bundle::{ImageInput, Position, Resize};
+use crate::model::Tensor;
+
+/// A graph's input, and where the image lies in it.
+#[derive(Debug)]
+pub struct Fitted {
+    /// `[1, 3, height, width]`, or `[1, height, width, 3]` as `pixels.layout` says.
+    pub tensor: Tensor,
+    /// From the input's pixels back to the image's.
+    pub placement: Placement,
+}
+
+/// From the input's pixels back to the image's: each axis is scaled and moved on its own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    scale: [f32; 2],
+    origin: [f32; 2],
+}
+
+impl Placement {
+    /// The image's point for a point of the input. Not clamped: a point in the filling lies outside of the image.
+    pub fn to_image(&self, x: f32, y: f32) -> (f32, f32) {
+        (x * self.scale[0] + self.origin[0], y * self.scale[1] + self.origin[1])
+    }
+
+    /// Image pixels per input pixel, along x and along y.
+    pub fn scale(&self) -> (f32, f32) {
+        (self.scale[0], self.scale[1])
+    }
+}
+
+/// Brings an image to the input's width and height and turns its pixels into numbers.
+///
+/// Filters are Pillow's (antialiased when shrinking). Measured against Pillow 12 on a photo-like picture from 640 x 427 to
+/// 224 x 224, 320 x 200, 37 x 53, 900 x 700 and 639 x 428 with every filter (`tests/image_resize.rs`): no channel differs
+/// by more than 1 of 255, the mean is below 0.15; nearest is equal.
+///
+/// Rounding of sizes follows the libraries that models are trained with:
+/// - `shorter-side` as torchvision and Hugging Face: the longer side is `trunc(side * longer / shorter)`, the cut begins
+///   at `round_half_even((length - cut) / 2)` (torchvision). Where the cut is larger than the scaled image, the rest is
+///   black, the image in the middle.
+/// - `letterbox` as Ultralytics: sides are `round_half_even(side * ratio)`, at least 1; in the middle, an odd pixel goes
+///   right and below.
+pub fn fit(image: &RgbImage, input: &ImageInput) -> Fitted {
+    let plan = Plan::new(image.dimensions(), input);
+    let (tile, area) = (plan.tile, plan.area);
+    let mut canvas = RgbImage::new(input.width, input.height);
+    if plan.fill != [0; 3] && (tile.width, tile.height) != (input.width, input.height) {
+        canvas.pixels_mut().for_each(|pixel| pixel.0 = plan.fill);
+    }
+    // Area and tile lie inside their images by construction; a refusal would leave the filling.
+    let _ = resize::scale(image, area, &mut canvas, tile, input.interpolation);
+    let scale = [area.width / f64::from(tile.width), area.height / f64::from(tile.height)];
+    let origin = [area.left - f64::from(tile.left) * scale[0], area.top - f64::from(tile.top) * scale[1]];
+    let placement = Placement { scale: scale.map(|value| value as f32), origin: origin.map(|value| value as f32) };
+    Fitted { tensor: pixels::tensor(&canvas, &input.pixels), placement }
+}
+
+/// Which area of the image goes to which tile of the input.
+struct Plan {
+    area: Area,
+    tile: Tile,
+    fill: [u8; 3],
+}
+
+impl Plan {
+    fn new((width, height): (u32, u32), input: &ImageInput) -> Self {
+        let whole = Area { left: 0.0, top: 0.0, width: f64::from(width), height: f64::from(height) };
+        match &input.resize {
+            Resize::Stretch => Self {
+                area: whole,
+                tile: Tile { left: 0, top: 0, width: input.width, height: input.height },
+                fill: [0; 3],
+            },
+            Resize::ShorterSide(side) => {
+                let shorter = f64::from(width.min(height));
+                let scaled = |length: u32| (f64::from(*side) * f64::from(length) / shorter).trunc();
+                let across = Axis::cut(width, scaled(width), input.width);
+                let down = Axis::cut(height, scaled(height), input.height);
+                Self::of(across, down, [0; 3])
+            }
+            Resize::Letterbox { position, fill } => {
+                let ratio = f64::from(input.width) / whole.width;
+                let ratio = ratio.min(f64::from(input.height) / whole.height);
+                let across = Axis::boxed(width, ratio, input.width, *position);
+                let down = Axis::boxed(height, ratio, input.height, *position);
+                Self::of(across, down, *fill)
+            }
+        }
+    }
+
+    fn of(across: Axis, down: Axis, fill: [u8; 3]) -> Self {
+        let area = Area { left: across.from, top: down.from, width: across.length, height: down.length };
+        let tile = Tile { left: across.to, top: down.to, width: across.pixels, height: down.pixels };
+        Self { area, tile, fill }
+    }
+}
+
+/// One axis of a plan: `length` of the image, beginning at `from`, goes to `pixels` of the input, beginning at `to`.
+struct Axis {
+    from: f64,
+    length: f64,
+    to: u32,
+    pixels: u32,
+}
+
+impl Axis {
+    /// `length` is scaled to `scaled`, then `cut` pixels are cut from its middle.
+    fn cut(length: u32, scaled: f64, cut: u32) -> Self {
+        let ratio = f64::from(length) / scaled.max(1.0);
+        let spare = scaled.max(1.0) - f64::from(cut);
+        if spare <= 0.0 {
+            let to = (-spare / 2.0).floor() as u32;
+            return Self { from: 0.0, length: f64::from(length), to, pixels: scaled.max(1.0) as u32 };
+        }
+        let from = (spare / 2.0).round_ties_even() * ratio;
+        Self { from, length: f64::from(cut) * ratio, to: 0, pixels: cut }
+    }
+
+    /// `length` is scaled by `ratio` and laid into `room`.
+    fn boxed(length: u32, ratio: f64, room: u32, position: Position) -> Self {
+        let pixels = ((f64::from(length) * ratio).round_ties_even() as u32).clamp(1, room.max(1));
+        let to = match position {
+            Position::Center => room.saturating_sub(pixels) / 2,
+            Position::TopLeft => 0,
+        };
+        Self { from: 0.0, length: f64::from(length), to, pixels }
+    }
+}

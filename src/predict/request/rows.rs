@@ -1,0 +1,180 @@
+//! JSON and JSON Lines with rows of numbers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::json::{self, Reader, Text};
+use super::{Decoded, Envelope, Items, RawRow, checked_number, invalid, malformed};
+use crate::bundle::Limits;
+use crate::predict::PredictError;
+
+/// `{"instances": rows}`, `{"inputs": row or rows}`, a row, or a list of rows.
+pub(super) fn json(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
+    let reader = Reader::new(limits);
+    let (rows, envelope) = match reader.read(body, Node { reader: &reader, top: true })? {
+        Value::Wrapped(rows, envelope) => (rows, envelope),
+        Value::Row(row) => (vec![row], Envelope::Bare),
+        Value::Rows(rows) => (rows, Envelope::List),
+        Value::Number(_) => return Err(malformed("JSON", "expected rows, found one number")),
+    };
+    if rows.is_empty() {
+        return Err(invalid("rows", "at least one", "none"));
+    }
+    Ok(Decoded { items: Items::Rows(rows), envelope })
+}
+
+/// One row a line.
+pub(super) fn lines(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
+    let rows = json::lines(body, limits)?.into_iter().map(|(line, text)| {
+        let reader = Reader::new(limits);
+        match reader.read(text, Node { reader: &reader, top: false }) {
+            Ok(Value::Row(row)) => Ok(row),
+            Ok(Value::Number(_) | Value::Rows(_) | Value::Wrapped(..)) => {
+                Err(malformed("JSON", format!("line {line}: expected one row")))
+            }
+            Err(error) => Err(json::on_line(line, error)),
+        }
+    });
+    Ok(Decoded { items: Items::Rows(rows.collect::<Result<_, _>>()?), envelope: Envelope::Lines })
+}
+
+/// What a JSON value stands for among rows.
+enum Value {
+    Number(f64),
+    Row(RawRow),
+    Rows(Vec<RawRow>),
+    Wrapped(Vec<RawRow>, Envelope),
+}
+
+/// Reads a number, a row or a list of rows; at the `top` the wrapping objects, too.
+#[derive(Clone, Copy)]
+struct Node<'a> {
+    reader: &'a Reader<'a>,
+    top: bool,
+}
+
+impl<'a> Node<'a> {
+    fn inner(self) -> Self {
+        Self { top: false, ..self }
+    }
+
+    fn number<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        self.reader.check(checked_number(value, || "a value".into())).map(Value::Number)
+    }
+
+    fn not_a_number<E: serde::de::Error>(self, found: &str) -> Result<Value, E> {
+        Err(self.reader.refuse(invalid("a value", "a number", found)))
+    }
+
+    fn mixed<E: serde::de::Error>(self) -> E {
+        self.reader.refuse(malformed("JSON", "expected a list of numbers or a list of rows"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = Value;
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("numbers in rows")
+    }
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        self.number(value)
+    }
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
+        self.number(value as f64)
+    }
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        self.number(value as f64)
+    }
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Value, E> {
+        self.not_a_number("text")
+    }
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Value, E> {
+        self.not_a_number("a truth value")
+    }
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.not_a_number("null")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        match list.next_element_seed(self.inner())? {
+            None => Ok(Value::Rows(Vec::new())),
+            Some(Value::Number(first)) => self.ordered(first, list),
+            Some(Value::Row(first)) => self.rows(first, list),
+            Some(Value::Rows(_) | Value::Wrapped(..)) => Err(self.mixed()),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
+        let (mut named, mut whole) = (BTreeMap::new(), None);
+        while let Some(key) = object.next_key_seed(Text(super::NAME_BYTES))? {
+            let value = match (self.top, key.as_str()) {
+                (true, "id" | "parameters" | "signature_name") => {
+                    object.next_value::<serde::de::IgnoredAny>()?;
+                    continue;
+                }
+                _ => object.next_value_seed(self.inner())?,
+            };
+            whole = match (self.top, key.as_str(), value) {
+                (_, _, Value::Number(number)) => {
+                    named.insert(key, number);
+                    self.check_width(named.len())?;
+                    continue;
+                }
+                (true, "instances", Value::Rows(rows)) => Some(Value::Wrapped(rows, Envelope::Predictions)),
+                (true, "inputs", Value::Rows(rows)) => Some(Value::Wrapped(rows, Envelope::List)),
+                (true, "inputs", Value::Row(row)) => Some(Value::Wrapped(vec![row], Envelope::Bare)),
+                (_, "features", Value::Row(row)) => Some(Value::Row(row)),
+                (_, _, Value::Row(_) | Value::Rows(_) | Value::Wrapped(..)) => {
+                    return Err(self.reader.refuse(malformed("JSON", "a list or object where a number belongs")));
+                }
+            };
+        }
+        match (whole, named.is_empty()) {
+            (Some(whole), true) => Ok(whole),
+            (None, false) => Ok(Value::Row(RawRow::Named(named))),
+            (Some(_), false) => Err(self.reader.refuse(malformed("JSON", "rows beside numbers in one object"))),
+            (None, true) => Err(self.reader.refuse(malformed("JSON", "an object without rows or numbers"))),
+        }
+    }
+}
+
+impl Node<'_> {
+    fn ordered<'de, A: SeqAccess<'de>>(self, first: f64, mut list: A) -> Result<Value, A::Error> {
+        let mut row = vec![first];
+        while let Some(value) = list.next_element_seed(self.inner())? {
+            let Value::Number(number) = value else { return Err(self.mixed()) };
+            row.push(number);
+            self.check_width(row.len())?;
+        }
+        Ok(Value::Row(RawRow::Ordered(row)))
+    }
+
+    fn rows<'de, A: SeqAccess<'de>>(self, first: RawRow, mut list: A) -> Result<Value, A::Error> {
+        let mut rows = vec![first];
+        while rows.len() < self.reader.limits.items {
+            match list.next_element_seed(self.inner())? {
+                Some(Value::Row(row)) => rows.push(row),
+                Some(Value::Number(_) | Value::Rows(_) | Value::Wrapped(..)) => return Err(self.mixed()),
+                None => return Ok(Value::Rows(rows)),
+            }
+        }
+        self.reader.refuse_surplus(rows.len(), list)?;
+        Ok(Value::Rows(rows))
+    }
+
+    fn check_width<E: serde::de::Error>(self, values: usize) -> Result<(), E> {
+        if values <= super::ROW_VALUES {
+            return Ok(());
+        }
+        Err(self.reader.refuse(invalid("a row", format!("at most {} values", super::ROW_VALUES), "more")))
+    }
+}
