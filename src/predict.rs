@@ -1,16 +1,29 @@
 //! One request through one model, and the self-test. Knows no HTTP: the CLI, the self-test and the server run this code.
 
 mod answer;
+mod describe;
+mod geometry;
+mod graphs;
 pub mod image;
 pub mod request;
 pub mod response;
+mod self_test;
+mod task;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Manifest};
 use crate::model::RunError;
 
+use graphs::{GraphSession, Graphs, LoadedGraph};
+use request::Envelope;
+use self_test::Vector;
+use task::{Running, Task};
+
 pub use answer::*;
+pub use describe::Input;
 
 /// A request's body with the two headers that say what it is and what is wanted back.
 #[derive(Clone)]
@@ -32,30 +45,92 @@ pub struct Response {
 }
 
 /// A loaded bundle, shared by the inference threads.
-pub struct Predictor(());
+pub struct Predictor {
+    manifest: Manifest,
+    task: Task,
+    graphs: Vec<Arc<LoadedGraph>>,
+    vectors: Vec<Vector>,
+}
 
 /// One inference thread's state of all graphs of a bundle.
-pub struct Session(());
+pub struct Session {
+    graphs: Vec<GraphSession>,
+}
 
 impl Predictor {
-    /// Loads every graph the manifest names. Consumes the bundle, so that the files' memory is given back.
+    /// Loads every graph the manifest names and checks that manifest and graphs fit. Consumes the bundle, so that the
+    /// files' memory is given back; only the self-test's are kept.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
     pub fn load(bundle: Bundle) -> Result<Self, LoadError> {
-        let _ = bundle;
-        todo!()
+        let mut graphs = Graphs::new(bundle.files());
+        let task = Task::load(&bundle, &mut graphs)?;
+        let graphs = graphs.into_loaded();
+        let vectors = self_test::vectors(&bundle)?;
+        Ok(Self { manifest: bundle.manifest().clone(), task, graphs, vectors })
     }
+
+    /// Name, version, limits: what the bundle says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// As the manifest's `[task.NAME]` is called.
+    pub fn task(&self) -> &'static str {
+        self.task.name()
+    }
+
+    /// What a request's items are.
+    pub fn inputs(&self) -> Vec<Input> {
+        describe::inputs(&self.manifest.task, &self.task)
+    }
+
+    /// The first self-test vector: its file's name, and a request that this model answers.
+    pub fn sample(&self) -> Option<(&str, Request)> {
+        self.vectors.first().map(|vector| (vector.input.as_str(), vector.request.clone()))
+    }
+
     /// The state for one inference thread.
+    ///
+    /// # Errors
+    /// The engine cannot make it.
     pub fn session(&self) -> Result<Session, RunError> {
-        todo!()
+        let graphs = self.graphs.iter().map(GraphSession::new).collect::<Result<_, _>>()?;
+        Ok(Session { graphs })
     }
+
     /// Decodes, runs, encodes: all of one request's work, on the calling thread.
+    ///
+    /// # Errors
+    /// See [`PredictError`].
     pub fn predict(&self, session: &mut Session, request: &Request) -> Result<Response, PredictError> {
-        let _ = (session, request);
-        todo!()
+        let format = response::negotiate(request.accept.as_deref(), self.task.answers())?;
+        let (answers, envelope) = self.run(session, request)?;
+        response::encode(&answers, &envelope, format)
     }
+
+    /// As [`Predictor::predict`], with the answers as they are before encoding: what drawing needs.
+    ///
+    /// # Errors
+    /// See [`PredictError`].
+    pub fn answers(&self, session: &mut Session, request: &Request) -> Result<Vec<Answer>, PredictError> {
+        self.run(session, request).map(|(answers, _)| answers)
+    }
+
     /// Runs the bundle's self-test vectors and compares every answer.
+    ///
+    /// # Errors
+    /// See [`SelfTestError`].
     pub fn self_test(&self, session: &mut Session) -> Result<(), SelfTestError> {
-        let _ = session;
-        todo!()
+        self.vectors.iter().try_for_each(|vector| self_test::check(self, session, vector))
+    }
+
+    fn run(&self, session: &mut Session, request: &Request) -> Result<(Vec<Answer>, Envelope), PredictError> {
+        let decoded = request::decode(request, self.task.reads(), &self.manifest.limits)?;
+        let limits = image::ImageLimits::from(&self.manifest.limits);
+        let mut running = Running { graphs: &mut session.graphs, limits: &limits };
+        Ok((self.task.answer(&mut running, decoded.items)?, decoded.envelope))
     }
 }
 
@@ -97,6 +172,16 @@ pub enum SelfTestError {
         expected: String,
         /// As JSON.
         found: String,
+    },
+    /// The expected answer, or the answer, is no JSON.
+    #[error("self-test {input}: {what} is no JSON")]
+    NotJson {
+        /// The vector's input file.
+        input: String,
+        /// The file with the expected answer, or the answer.
+        what: String,
+        /// Where.
+        source: serde_json::Error,
     },
     /// The request failed.
     #[error("self-test {input} failed")]
@@ -192,6 +277,14 @@ pub enum PredictError {
         /// A verb.
         asked: &'static str,
         /// Why.
+        reason: &'static str,
+    },
+    /// The model answered nonsense: not the caller's fault.
+    #[error("the model's output {output} cannot be answered with: {reason}")]
+    BadAnswer {
+        /// The graph's output.
+        output: String,
+        /// What is wrong with it.
         reason: &'static str,
     },
     /// The model failed on an input it should take: our fault.
