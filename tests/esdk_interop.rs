@@ -68,7 +68,10 @@ impl Workshop {
     fn run_cli(&self, arguments: &[&str], input: &Path, output: &Path) {
         let plugin = repository("scripts/aws-encryption-cli-rawkey");
         let registered = register(&plugin, self.directory.path());
-        let wrapping_keys = [format!("key={}", self.name.name), format!("file={}", self.path("key").to_str().unwrap())];
+        let KeyName { namespace, name } = &self.name;
+        let key_file = self.path("key");
+        let wrapping_keys =
+            [format!("key={name}"), format!("namespace={namespace}"), format!("file={}", key_file.display())];
         let mut cli = Command::new(tool("cli/bin/aws-encryption-cli"));
         cli.env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PYTHONPATH", std::env::join_paths([&plugin, &registered]).unwrap());
@@ -168,6 +171,7 @@ fn aws_encryption_cli_opens_a_keyslot_and_then_what_its_key_sealed() {
     assert_eq!(std::fs::read(&opened).unwrap(), artifact_key.expose());
     std::fs::rename(opened, workshop.path("key")).unwrap();
     workshop.key = artifact_key;
+    workshop.name = key_name("strongroom/artifact", "a1");
     let sealed = workshop.write_sealed(9);
     workshop.run_cli(&["--decrypt"], &sealed, &workshop.path("9.opened"));
     assert_eq!(std::fs::read(workshop.path("9.opened")).unwrap(), plaintext(9));

@@ -81,6 +81,12 @@ fn graphs_in_graphs_are_bounded() {
 }
 
 #[test]
+fn what_a_graph_computes_is_bounded_before_it_runs() {
+    assert_scan("input_beyond_memory", "numbers in input x: 1099511627776 is beyond the limit of 536870912");
+    assert_scan("value_beyond_memory", "numbers in what node");
+}
+
+#[test]
 fn sparse_weights_and_unknown_number_types_are_refused() {
     assert_scan("sparse_initializer", "sparse");
     assert_scan("bfloat16", "BFLOAT16");

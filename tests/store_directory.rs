@@ -24,22 +24,26 @@ fn start(process: &str, folder: &Path) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
-/// The numbers that a process printed as `outcome=N`, after it was let go and ended well.
-fn outcome(mut process: Child) -> usize {
-    drop(process.stdin.take());
-    let output = process.wait_with_output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}");
-    let (_, rest) = text.split_once("outcome=").unwrap();
-    rest.split_whitespace().next().unwrap().parse().unwrap()
+/// Lets the processes go, both at once, and adds up the numbers that they print as `outcome=N`.
+fn outcome(mut processes: [Child; 2]) -> usize {
+    processes.iter_mut().for_each(|process| drop(process.stdin.take()));
+    processes
+        .into_iter()
+        .map(|process| {
+            let output = process.wait_with_output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success(), "{text}");
+            let (_, rest) = text.split_once("outcome=").unwrap();
+            rest.split_whitespace().next().unwrap().parse::<usize>().unwrap()
+        })
+        .sum()
 }
 
 #[tokio::test]
 async fn of_two_processes_that_create_one_wins() {
     let folder = tempfile::tempdir().unwrap();
     let processes = [(); 2].map(|()| start("process_that_creates", folder.path()));
-    let won: usize = processes.into_iter().map(outcome).sum();
-    assert_eq!(won, ROUNDS);
+    assert_eq!(outcome(processes), ROUNDS);
     assert_eq!(store_in(folder.path()).await.list("").await.unwrap().len(), ROUNDS);
 }
 
@@ -62,7 +66,7 @@ async fn no_swap_of_two_processes_is_lost() {
     let store = store_in(folder.path()).await;
     store.create("counter", Bytes::from_static(b"0")).await.unwrap();
     let processes = [(); 2].map(|()| start("process_that_counts", folder.path()));
-    let counted: usize = processes.into_iter().map(outcome).sum();
+    let counted = outcome(processes);
     assert_eq!(counted, 2 * ROUNDS);
     assert_eq!(store.get("counter", 100).await.unwrap().0, counted.to_string());
 }

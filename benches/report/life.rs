@@ -11,7 +11,7 @@ use super::stats::{median, quantile};
 const STARTS: usize = 5;
 const PINGS: usize = 2_000;
 const REQUESTS: usize = 1_000;
-const STAGES: [&str; 5] = ["fetch", "load", "warm-up", "self-test", "ready"];
+const STAGES: [&str; 6] = ["key", "fetch", "read", "load", "warm-up", "self-test"];
 
 /// Time from process start to the first 200 of `/ping`, per bundle, split by stage.
 pub fn start_section(registry: &Registry, bundles: &[&str]) -> String {
@@ -43,7 +43,7 @@ fn start(registry: &Registry, bundle: &str) -> (f64, [f64; STAGES.len()]) {
     let seconds = server.ready();
     let log = server.log();
     let of = |stage: &str| {
-        log.iter().find(|line| line["stage"] == stage).and_then(|line| line["ms"].as_f64()).unwrap_or(f64::NAN)
+        log.iter().find(|line| line["stage"] == stage).and_then(|line| line["duration_ms"].as_f64()).unwrap_or(f64::NAN)
     };
     (seconds, STAGES.map(of))
 }

@@ -28,6 +28,13 @@ fn explain(text: &str, cause: &toml::de::Error) -> String {
 /// Serde names the key that is unknown and all that are known, each in backquotes; we name the nearest.
 fn suggest(message: &str) -> String {
     let message = message.trim();
+    if message.starts_with("wanted exactly 1 element") {
+        return "exactly one table is allowed here".to_owned();
+    }
+    if let Some(keys) = message.strip_prefix("unexpected keys in table: ") {
+        let keys = keys.split(", available keys:").next().unwrap_or(keys);
+        return format!("unknown key `{keys}`; none is known here");
+    }
     let kind = ["field", "variant"].into_iter().find(|kind| message.starts_with(&format!("unknown {kind} `")));
     let mut quoted = message.split('`').skip(1).step_by(2);
     let (Some(kind), Some(found)) = (kind, quoted.next()) else { return message.replace('\n', " ") };

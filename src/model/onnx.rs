@@ -136,11 +136,27 @@ fn attempt(files: &Files, name: &str, binding: &Binding, shapes: Shapes) -> Resu
     let parsed = guarded("read", name, parse)?;
     // The weights are tract's now; the protobuf's copy is given back before the optimiser asks for memory.
     drop(model);
-    let optimised: TypedModel = guarded("optimise", name, || parsed.into_optimized())?;
+    let typed = guarded("analyse", name, || parsed.into_typed())?;
+    bound_values(&typed, name)?;
+    let optimised = guarded("optimise", name, || typed.into_optimized())?;
     let plan = guarded("plan", name, || SimplePlan::new(optimised))?;
     let outputs = first_run(&plan, name, &inputs)?;
     let outputs = settle_outputs(&plan, &declared, &outputs)?;
     Ok(Graph { plan, signature: GraphSignature { inputs, outputs } })
+}
+
+/// Refuses a graph one of whose values is beyond any model in use, before a run asks for its memory.
+fn bound_values(model: &TypedModel, name: &str) -> Result<(), LoadError> {
+    let facts = model.nodes().iter().flat_map(|node| node.outputs.iter().map(move |output| (node, &output.fact)));
+    for (node, fact) in facts {
+        let count = fact.shape.as_concrete().map(signature::volume);
+        if let Some(found) = count.filter(|count| *count > signature::MAX_VALUES) {
+            let what = format!("numbers in what node {} makes", node.name);
+            let source = ScanError::Limit { what, found, limit: signature::MAX_VALUES };
+            return Err(LoadError::Scan { name: name.to_owned(), source });
+        }
+    }
+    Ok(())
 }
 
 fn prepare(files: &Files, name: &str, binding: &Binding) -> Result<(ModelProto, Vec<Port>, Vec<Declared>), LoadError> {

@@ -9,6 +9,9 @@ use tract_onnx::prelude::DatumType;
 
 use super::{DType, LoadError, ScanError};
 
+/// Most numbers in one value, an input or any other: 2 GiB in single precision.
+pub(super) const MAX_VALUES: u64 = 1 << 29;
+
 /// Values for what a graph leaves open, so that every shape is known at load (tract is 4 to 8 times faster then).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Binding {
@@ -106,7 +109,17 @@ fn bind_input(
         dim.value = Some(Dim::DimValue(i64::try_from(number).unwrap_or(i64::MAX)));
         shape.push(number);
     }
-    Ok(Port { name, dtype, shape })
+    let found = volume(&shape);
+    if found <= MAX_VALUES {
+        return Ok(Port { name, dtype, shape });
+    }
+    let source = ScanError::Limit { what: format!("numbers in input {name}"), found, limit: MAX_VALUES };
+    Err(LoadError::Scan { name, source })
+}
+
+/// Product of a shape; the largest number there is where it would be larger.
+pub(super) fn volume(shape: &[usize]) -> u64 {
+    shape.iter().fold(1, |product: u64, dim| product.saturating_mul(*dim as u64))
 }
 
 fn unbound(input: &str, place: usize, dim: &Dimension) -> LoadError {

@@ -11,8 +11,9 @@ use super::error::OpenError;
 use super::frame::{FINAL_HEAD, Frame, FrameCipher, Layout, Part, TAG_LEN};
 use super::source::{Source, Stretch};
 
-/// About how much is read at once, in bytes: 8 of our own frames.
-const READ_LEN: u64 = 8 << 20;
+/// About how much is read at once, in bytes: one frame of our own. More is slower: what was read has then left the
+/// processor's cache before it is opened.
+const READ_LEN: u64 = 1 << 20;
 /// Three buffers a frame stay below the 1,024 that a vectored read may have.
 const MAX_FRAMES_A_READ: u64 = 256;
 

@@ -140,6 +140,9 @@ def malformed():
     save("two_of_one_name", [relu("x", "y"), helper.make_node("Neg", ["x"], ["y"])], x, y)
     save("input_from_nowhere", [helper.make_node("Add", ["x", "ghost"], ["y"])], x, y)
     save("output_from_nowhere", [relu("x", "z")], x, y)
+    save("input_beyond_memory", [relu("x", "y")], [info("x", [1, 1 << 40])], [info("y", [1, 1 << 40])])
+    tile = [helper.make_node("Tile", ["x", "times"], ["y"])]
+    save("value_beyond_memory", tile, x, [info("y", [1, 4 << 28])], [tensor("times", np.array([1, 1 << 28], dtype=np.int64))])
     save("no_output", [relu("x", "y")], x, [])
     gemm("no_graph", edit=lambda m: m.ClearField("graph"))
     gemm("two_initializers_of_one_name", edit=lambda m: m.graph.initializer.append(tensor("w", W)))

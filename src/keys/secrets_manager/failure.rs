@@ -46,7 +46,7 @@ impl Failure {
             "ResourceNotFoundException" => self.missing(),
             "ResourceExistsException" => KeyError::Exists { place: KeySource::SecretsManager(secret).to_string() },
             // The service has no code of its own for this; all its texts on it speak of deletion.
-            "InvalidRequestException" if message.contains("deletion") => KeyError::Deleted { secret },
+            "InvalidRequestException" if message.contains("delet") => KeyError::Deleted { secret },
             "AccessDeniedException" | "AccessDenied" | "DecryptionFailure" | "EncryptionFailure" => {
                 KeyError::Denied { secret, source }
             }

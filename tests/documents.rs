@@ -1,0 +1,51 @@
+//! What the documents say is so.
+
+use std::fs::read_to_string;
+use std::path::Path;
+
+fn text(path: &str) -> String {
+    read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every `"word"` of a source that `keep` takes.
+fn quoted(source: &str, keep: impl Fn(&str) -> bool) -> Vec<String> {
+    source.split('"').skip(1).step_by(2).filter(|word| keep(word)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readme_has_at_most_120_lines() {
+    assert!(text("README.md").lines().count() <= 120);
+}
+
+#[test]
+fn every_link_of_the_readme_leads_somewhere() {
+    let readme = text("README.md");
+    let targets: Vec<&str> = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(targets.len() > 5);
+    for target in targets.iter().filter(|target| !target.starts_with("http")) {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(target).exists(), "{target}");
+    }
+}
+
+#[test]
+fn every_error_code_is_documented() {
+    let source = text("src/http/error.rs");
+    let map = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let codes = quoted(map, |word| word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+    assert!(codes.len() > 20, "{codes:?}");
+    let page = text("docs/API.md");
+    let missing: Vec<_> = codes.iter().filter(|code| !page.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "docs/API.md does not name {missing:?}");
+}
+
+#[test]
+fn every_setting_of_serve_is_documented() {
+    let source = text("src/config/serve.rs");
+    let settings = quoted(&source, |word| {
+        (word.starts_with("STRONGROOM_") || word.starts_with("SAGEMAKER_")) && !word.contains(' ')
+    });
+    assert!(settings.len() > 8, "{settings:?}");
+    let page = text("docs/API.md");
+    let missing: Vec<_> = settings.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/API.md does not name {missing:?}");
+}

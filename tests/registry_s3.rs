@@ -1,0 +1,111 @@
+//! What a registry promises, on S3; and what is said when AWS refuses.
+
+#[path = "support/moto.rs"]
+mod moto;
+#[path = "support/scripted.rs"]
+#[allow(dead_code, reason = "each test file uses its part")]
+mod scripted;
+#[path = "support/registry.rs"]
+mod support;
+
+use moto::{moto, sdk_at};
+use scripted::{Scripted, Service};
+use strongroom::keys::{KeyError, KeySource};
+use strongroom::registry::{Registry, RegistryError, Stage};
+use strongroom::store::{Location, StoreError};
+use support::{Place, chain, files, model, publish, publish_live};
+use tempfile::TempDir;
+
+/// A bucket of its own on the moto server, and a prefix in it.
+async fn bucket(name: &str) -> Place {
+    let aws = moto().sdk().await;
+    let config = aws_sdk_s3::config::Builder::from(&aws).force_path_style(true).build();
+    aws_sdk_s3::Client::from_conf(config).create_bucket().bucket(name).send().await.expect("a bucket");
+    let location = Location::S3 { bucket: name.into(), prefix: "models/".into() };
+    Place::at(location, aws, TempDir::new().expect("a temporary directory"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_serves_what_was_published_and_promoted() {
+    let place = bucket("round-trip").await;
+    let (one, two) = (files(1, &[0, 1, 1 << 20, (17 << 20) + 3]), files(2, &[1_000]));
+    publish_live(&place.open().await, "1.0.0", &one).await;
+    assert!(place.open().await.fetch(&model("model")).await.unwrap().files == one);
+    publish_live(&place.open().await, "2.0.0", &two).await;
+    assert!(place.open().await.fetch(&model("model")).await.unwrap().files == two);
+    assert!(place.open().await.fetch(&model("model:1.0.0")).await.unwrap().files == one);
+    assert!(publish(&place.open().await, "1.0.0", &one).await.unwrap().already);
+    let error = publish(&place.open().await, "1.0.0", &two).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Immutable { .. }), "{}", chain(&error));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_writers_of_a_bucket_have_one_order() {
+    let place = bucket("races").await;
+    let racing = (0..4_u64).map(|racer| {
+        let registry = place.open();
+        async move {
+            let (registry, version) = (registry.await, format!("1.{racer}.0"));
+            let index = publish(&registry, &version, &files(racer, &[100])).await.unwrap().index;
+            let promoted = registry.promote(&model(&format!("model:{version}")), "live").await.unwrap();
+            [(index, None), (promoted.index, Some(version))]
+        }
+    });
+    let mut landed: Vec<_> = futures_util::future::join_all(racing).await.into_iter().flatten().collect();
+    landed.sort();
+    assert!(landed.iter().map(|(index, _)| *index).eq(0..8), "{landed:?}");
+    let newest = landed.into_iter().rev().find_map(|(_, version)| version).unwrap();
+    assert_eq!(place.open().await.fetch(&model("model")).await.unwrap().version, newest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_secrets_manager_seals_and_after_its_rotation_still_opens() {
+    let place = bucket("secret").await;
+    let client = aws_sdk_secretsmanager::Client::new(&place.aws);
+    let value = |byte: u8| aws_sdk_secretsmanager::primitives::Blob::new([byte; 32]);
+    client.create_secret().name("kek").secret_binary(value(1)).send().await.expect("a secret");
+    let key = KeySource::SecretsManager("kek".into());
+    let files = files(1, &[1_000]);
+    publish_live(&place.open_with(&key).await, "1.0.0", &files).await;
+    client.put_secret_value().secret_id("kek").secret_binary(value(2)).send().await.expect("a new version");
+    assert!(place.open_with(&key).await.fetch(&model("model")).await.unwrap().files == files);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_bucket_is_named() {
+    let mut place = bucket("present").await;
+    place.location = Location::S3 { bucket: "absent".into(), prefix: String::new() };
+    let registry = place.open().await;
+    for error in [
+        registry.fetch(&model("model")).await.err().unwrap(),
+        registry.promote(&model("model:1.0.0"), "live").await.unwrap_err(),
+        publish(&registry, "1.0.0", &files(1, &[10])).await.unwrap_err(),
+    ] {
+        let no_store = matches!(&error, RegistryError::Store { source: StoreError::NoStore { .. }, .. });
+        assert!(no_store && chain(&error).contains("absent"), "{}", chain(&error));
+        assert!(error.remedy().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_bucket_and_a_denied_secret_are_told_apart() {
+    let place = bucket("denied").await;
+    publish_live(&place.open().await, "1.0.0", &files(1, &[10])).await;
+    let text = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
+    let service = Service::start(vec![Scripted::new(403, text)]);
+    let denied = Registry::open(&place.location, &place.key, &sdk_at(&service.endpoint).await).await.unwrap();
+    let error = denied.fetch(&model("model")).await.err().unwrap();
+    let by_store =
+        matches!(&error, RegistryError::Store { stage: Stage::Alias, source: StoreError::Denied { .. }, .. });
+    assert!(by_store && chain(&error).contains("aliases/model/live.json"), "{}", chain(&error));
+
+    let text = r#"{"__type":"AccessDeniedException","Message":"no"}"#;
+    let service = Service::start(vec![Scripted::new(400, text).header("Content-Type", "application/x-amz-json-1.1")]);
+    let key = KeySource::SecretsManager("kek".into());
+    let mut denied = Registry::open(&place.location, &key, &sdk_at(&service.endpoint).await).await.unwrap();
+    denied.store = place.open().await.store;
+    let error = denied.fetch(&model("model")).await.err().unwrap();
+    let by_key = matches!(&error, RegistryError::Key { source: KeyError::Denied { .. } });
+    assert!(by_key && chain(&error).contains("kek"), "{}", chain(&error));
+    assert!(error.remedy().unwrap().contains("secretsmanager:GetSecretValue"));
+}
