@@ -5,7 +5,7 @@ use crate::model::{DType, Tensor};
 
 use super::centerface::Found;
 use super::{
-    Candidate, Centerface, LoadError, LoadedGraph, OutputAt, PredictError, Rect, activate, centerface, sigmoid,
+    Candidate, Centerface, LoadError, LoadedGraph, OutputAt, PredictError, Rect, activate, sigmoid,
 };
 
 /// `exp` of more is no box of any picture; keeps boxes finite whatever the graph says.
