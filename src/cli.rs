@@ -1,7 +1,58 @@
-//! One file per verb.
+//! One file per verb: runs it. Here errors become lines for people, and exit codes.
+
+pub mod inspect;
+pub mod key;
+mod new_file;
+pub mod open;
+pub mod promote;
+pub mod publish;
+mod report;
+pub mod seal;
+pub mod serve;
+
 use std::process::ExitCode;
 
-/// Parses the arguments, runs the verb, prints the error chain and answers with the exit code.
+use crate::config::{Arguments, Command};
+
+/// Wrong arguments or settings, as clap has it.
+const USAGE: u8 = 2;
+
+/// Parses the arguments, runs the verb, prints the error chain and answers with the exit code: 0, 1, or 2 for wrong
+/// arguments and settings.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments = match Arguments::read(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => return report::usage(&error),
+    };
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report::failure(&error),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let outcome = runtime.block_on(dispatch(command));
+    // A verb that was told to stop does not wait for CPU work that nobody needs any more.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => serve::run(*args).await,
+        Command::Seal(args) => verb(seal::run(&args)).await,
+        Command::Open(args) => verb(open::run(&args)).await,
+        Command::Inspect(args) => verb(inspect::run(&args)).await,
+        Command::Key(args) => verb(key::run(args)).await,
+        Command::Publish(args) => verb(publish::run(args)).await,
+        Command::Promote(args) => verb(promote::run(args)).await,
+    }
+}
+
+/// What every verb but `serve` has around it: warnings for people, and no dumps of the keys it holds.
+async fn verb(run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    crate::telemetry::start(crate::config::LOG_OF_VERBS);
+    crate::sandbox::forbid_dumps()?;
+    run.await
 }

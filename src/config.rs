@@ -1,1 +1,76 @@
-//! To be written.
+//! The one reader of arguments and environment: clap's types, turned into the modules' own configuration.
+
+pub mod aws;
+mod checked;
+pub mod key;
+pub mod promote;
+pub mod publish;
+pub mod registry;
+pub mod seal;
+pub mod serve;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
+
+use crate::telemetry;
+
+pub use checked::SettingsError;
+
+/// The log of every verb but `serve`: warnings, for people.
+pub const LOG_OF_VERBS: telemetry::Config =
+    telemetry::Config { format: telemetry::Format::Text, level: LevelFilter::WARN };
+
+const EXAMPLES: &str = "\
+Examples:
+  strongroom key new -o kek                                     make a sealing key
+  strongroom publish DIR --registry models --key file:kek       seal a model directory into a registry
+  strongroom promote NAME:VERSION --alias live --registry models --key file:kek
+  strongroom serve --model NAME --registry models --key file:kek
+  curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' localhost:8080/invocations
+
+Without a verb strongroom serves, configured by the environment; that is how a container runs it.
+`strongroom VERB --help` tells a verb's options and the environment variables that stand for them.";
+
+/// Serves proprietary ONNX models without ever leaving them readable at rest.
+#[derive(Debug, Parser)]
+#[command(name = "strongroom", version, after_help = EXAMPLES)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a sealed model on the SageMaker contract: /ping and /invocations
+    Serve(Box<serve::ServeArgs>),
+    /// Seal a file
+    Seal(seal::SealArgs),
+    /// Open a sealed file
+    Open(seal::OpenArgs),
+    /// Show a sealed file's header, without a key
+    Inspect(seal::InspectArgs),
+    /// Make sealing keys
+    Key(key::Key),
+    /// Check a model directory, seal it and register it as a version
+    Publish(publish::PublishArgs),
+    /// Move an alias to a version
+    Promote(promote::PromoteArgs),
+}
+
+impl Arguments {
+    /// Reads the process' arguments; none at all means `serve`.
+    ///
+    /// # Errors
+    /// Not a failure only: `--help` and `--version` come this way too.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+        if arguments.len() <= 1 {
+            arguments = vec!["strongroom".into(), "serve".into()];
+        }
+        Self::try_parse_from(arguments)
+    }
+}

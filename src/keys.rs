@@ -1,31 +1,25 @@
 //! Key-encryption keys (KEKs) by id: a key file, AWS Secrets Manager.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+mod error;
+mod file;
+mod form;
+mod secrets_manager;
+mod source;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
 
 use crate::sealed::SealingKey;
+
+pub use error::{Cause, FormError, KeyError};
+pub use source::KeySource;
 
 /// Namespace of KEKs in the files they seal.
 pub const KEK_NAMESPACE: &str = "strongroom/kek";
 
-/// Where a sealing key is kept: `file:PATH`, `secretsmanager:NAME-or-ARN` or a bare ARN.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// A file of mode 0600.
-    File(PathBuf),
-    /// Name or ARN of a secret.
-    SecretsManager(String),
-}
-
-impl FromStr for KeySource {
-    type Err = KeyError;
-    fn from_str(text: &str) -> Result<Self, KeyError> {
-        let _ = text;
-        todo!()
-    }
-}
-
 /// A KEK and the name it bears in the files it seals (Secrets Manager's VersionId, or the key file's id).
+#[derive(Debug)]
 pub struct Kek {
     /// Key name within [`KEK_NAMESPACE`].
     pub name: String,
@@ -33,26 +27,71 @@ pub struct Kek {
     pub key: SealingKey,
 }
 
-/// The KEKs of one source, fetched by name and kept.
-pub struct Keys(());
+/// The KEKs of one source, each fetched once and kept.
+#[derive(Debug)]
+pub struct Keys(Backend);
+
+#[derive(Debug)]
+enum Backend {
+    File(file::KeyFile),
+    Secret(Box<secrets_manager::Secret>),
+}
 
 impl Keys {
-    /// `aws` is asked for only when the source is in AWS (the closure loads the SDK's configuration).
-    pub async fn open(source: &KeySource, aws: &aws_config::SdkConfig) -> Result<Self, KeyError> {
-        let _ = (source, aws);
-        todo!()
+    /// Reads a key file; of a secret nothing is fetched yet. `aws` is not looked at for a file.
+    ///
+    /// # Errors
+    /// The key file is not there, is open to others, or holds no key.
+    pub async fn open(source: &KeySource, aws: &SdkConfig) -> Result<Self, KeyError> {
+        Ok(Self(match source {
+            KeySource::File(path) => Backend::File(file::KeyFile::open(path).await?),
+            KeySource::SecretsManager(id) => Backend::Secret(Box::new(secrets_manager::Secret::new(id, aws))),
+        }))
     }
-    /// The KEK to seal with.
-    pub async fn current(&self) -> Result<Kek, KeyError> {
-        todo!()
+
+    /// The KEK to seal with: the file's, or the secret's AWSCURRENT version as it was when first asked for.
+    ///
+    /// # Errors
+    /// The secret is missing, denied, of a wrong form, or the service does not answer.
+    pub async fn current(&self) -> Result<Arc<Kek>, KeyError> {
+        match &self.0 {
+            Backend::File(file) => Ok(file.kek()),
+            Backend::Secret(secret) => secret.current().await,
+        }
     }
-    /// The KEK that bears `name`; AWSCURRENT and AWSPREVIOUS are tried when no version bears it.
-    pub async fn by_name(&self, name: &str) -> Result<Kek, KeyError> {
-        let _ = name;
-        todo!()
+
+    /// The KEK that bears `name`: the first of [`Self::candidates`].
+    ///
+    /// # Errors
+    /// As for `candidates`.
+    pub async fn by_name(&self, name: &str) -> Result<Arc<Kek>, KeyError> {
+        let unknown = || KeyError::Unknown { name: name.chars().take(128).collect() };
+        self.candidates(name).await?.into_iter().next().ok_or_else(unknown)
+    }
+
+    /// The KEKs to open a file with that was sealed under the key name `name`, best first: the one that bears the
+    /// name; where a secret has no such version (it was sealed under a name of somebody's own), AWSCURRENT and then
+    /// AWSPREVIOUS. A key file has one key: a name of another key file is refused. Never empty.
+    ///
+    /// # Errors
+    /// [`KeyError::OtherKey`] from a key file, else as for `current`.
+    pub async fn candidates(&self, name: &str) -> Result<Vec<Arc<Kek>>, KeyError> {
+        match &self.0 {
+            Backend::File(file) => Ok(vec![file.by_name(name)?]),
+            Backend::Secret(secret) => secret.candidates(name).await,
+        }
     }
 }
 
-/// Why a key is not had.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {}
+/// Makes a new KEK and keeps it at `place`: a new file of mode 0600, or a new secret's first version.
+///
+/// # Errors
+/// There is something at `place` already (it is left as it is), or it cannot be written.
+pub async fn create(place: &KeySource, aws: &SdkConfig) -> Result<Kek, KeyError> {
+    let key = SealingKey::generate().map_err(|source| KeyError::Random { source: source.into() })?;
+    let name = match place {
+        KeySource::File(path) => file::write(path, &key).await?,
+        KeySource::SecretsManager(id) => secrets_manager::create(id, &key, aws).await?,
+    };
+    Ok(Kek { name, key })
+}

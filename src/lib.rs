@@ -15,6 +15,7 @@
 //! 1 store      bytes by key
 //! 0 sealed     AWS Encryption SDK message v2
 //! 0 bundle     the model directory
+//! 0 sandbox    what the process gives up
 //! 0 telemetry  log set-up, metric and field names
 //! ```
 
@@ -26,6 +27,7 @@ pub mod keys;
 pub mod model;
 pub mod predict;
 pub mod registry;
+pub mod sandbox;
 pub mod sealed;
 pub mod serve;
 pub mod store;

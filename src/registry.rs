@@ -1,39 +1,36 @@
 //! Models by name: versions, aliases, publish, promote, fetch. Where bytes, keys and format meet.
+//!
+//! A bundle's files are sealed under an artifact key, which a keyslot holds sealed under a KEK. A log says which artifact
+//! is which version and where aliases point; its entries are in-toto Statements, unsigned so far. `docs/REGISTRY.md`
+//! describes every object.
 
-use std::path::Path;
-use std::str::FromStr;
+mod alias;
+mod artifact;
+mod blob;
+mod directory;
+mod error;
+mod fetch;
+mod file_index;
+mod keyslot;
+mod layout;
+mod log;
+mod promote;
+mod publish;
+mod reference;
+mod statement;
+mod timestamp;
 
 use crate::bundle::Files;
-use crate::keys::Keys;
-use crate::store::Store;
+use crate::keys::{KeySource, Keys};
+use crate::store::{Location, Store};
 
-/// Which version of which model: `NAME[:ALIAS]` (default `live`), `NAME:VERSION` or `NAME@sha256:HEX`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelRef {
-    /// The model's name.
-    pub name: String,
-    /// Which of its versions.
-    pub selector: Selector,
-}
-
-/// The part behind the model's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selector {
-    /// Movable; does not begin with a digit.
-    Alias(String),
-    /// Immutable; begins with a digit.
-    Version(String),
-    /// Hex digest of the register entry.
-    Digest(String),
-}
-
-impl FromStr for ModelRef {
-    type Err = RegistryError;
-    fn from_str(text: &str) -> Result<Self, RegistryError> {
-        let _ = text;
-        todo!()
-    }
-}
+pub use artifact::ARTIFACT_NAMESPACE;
+pub use directory::read_directory;
+pub use error::{RegistryError, Stage};
+pub use file_index::{MAX_FILES, MAX_PATH_LEN, MAX_TOTAL_LEN};
+pub use promote::Promoted;
+pub use publish::{Progress, Published};
+pub use reference::{DEFAULT_ALIAS, MAX_NAME_LEN, ModelRef, Selector};
 
 /// A version opened in memory.
 pub struct Fetched {
@@ -45,7 +42,7 @@ pub struct Fetched {
     pub version: String,
     /// Hex SHA-256 of the register entry.
     pub digest: String,
-    /// Whether somebody's signature was verified (never, until the registry issue).
+    /// Whether somebody's signature was verified. Entries bear none yet, so it is `false` and users are told.
     pub signed: bool,
 }
 
@@ -58,19 +55,53 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Resolves `model`, fetches its blobs in parallel and opens them in memory.
+    /// Opens the key source; the store is touched by what is done with it. `aws` is looked at only for what is in AWS.
+    ///
+    /// # Errors
+    /// [`RegistryError::Key`]: the key source cannot be opened.
+    pub async fn open(
+        location: &Location,
+        key: &KeySource,
+        aws: &aws_config::SdkConfig,
+    ) -> Result<Self, RegistryError> {
+        Ok(Self { store: Store::open(location, aws), keys: Keys::open(key, aws).await? })
+    }
+
+    /// Resolves `model`, fetches its sealed files in parallel and opens them in memory. Every file's digest is compared
+    /// with the authentic file index before it is answered with.
+    ///
+    /// # Errors
+    /// Names the stage and the object: no such model, the wrong key, an object missing or tampered with, the store or
+    /// the key service refusing.
     pub async fn fetch(&self, model: &ModelRef) -> Result<Fetched, RegistryError> {
-        let _ = model;
-        todo!()
+        // Boxed, here and below: the future is large and nested deep, and its callers should not have to know.
+        Box::pin(fetch::fetch(self, model)).await
+    }
+
+    /// Seals `files` and registers them as `version` of the model `name`. The caller has checked that they are a bundle
+    /// that loads and passes its self-test. `progress` is called after each file.
+    ///
+    /// Publishing the same files as the same version again succeeds and writes nothing. Interrupted at any moment it
+    /// leaves the registry as it was, with objects in it that nothing names.
+    ///
+    /// # Errors
+    /// [`RegistryError::Immutable`] when the version is there with other content; bounds; the store, the key service.
+    pub async fn publish(
+        &self,
+        name: &str,
+        version: &str,
+        files: &Files,
+        progress: &(dyn Fn(Progress<'_>) + Sync),
+    ) -> Result<Published, RegistryError> {
+        Box::pin(publish::publish(self, &publish::Release { name, version, files }, progress)).await
+    }
+
+    /// Moves the alias `alias` of the model to the version that `model` names. Interrupted between the log entry and the
+    /// alias object, the next writer completes it.
+    ///
+    /// # Errors
+    /// No such version, or the store.
+    pub async fn promote(&self, model: &ModelRef, alias: &str) -> Result<Promoted, RegistryError> {
+        Box::pin(promote::promote(self, model, alias)).await
     }
 }
-
-/// The files of a plain bundle directory, bounded in number and size; nothing outside `path` is followed.
-pub fn read_directory(path: &Path) -> Result<Files, RegistryError> {
-    let _ = path;
-    todo!()
-}
-
-/// Why a model was not published, promoted or fetched.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {}

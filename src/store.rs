@@ -1,32 +1,26 @@
 //! Bytes by key: an S3 bucket or a directory, with the same promises. Objects are created once or swapped by ETag.
+//!
+//! Both kinds promise: an object appears whole or not at all; of several writers who create or swap at the same time
+//! exactly one wins, also across processes; a pinned read is of one version or an error. They differ in one thing: a
+//! bucket is made by its owner, a directory by the first object created in it.
 
+mod dir;
+mod error;
+mod key;
+mod location;
+mod parts;
+mod s3;
+
+use std::future::Future;
 use std::ops::Range;
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::path::Path;
 
 use bytes::Bytes;
+use futures_util::Stream;
 
-/// Where a store is: `s3://BUCKET[/PREFIX]` or a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
-    /// An S3 bucket and the prefix of every key in it (empty, or ending in `/`).
-    S3 {
-        /// Bucket name.
-        bucket: String,
-        /// Prefix.
-        prefix: String,
-    },
-    /// A directory.
-    Dir(PathBuf),
-}
-
-impl FromStr for Location {
-    type Err = StoreError;
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let _ = text;
-        todo!()
-    }
-}
+pub use error::{Cause, StoreError};
+pub use location::Location;
+pub use parts::PART_LEN;
 
 /// One version of one object: opaque, never a hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,53 +35,154 @@ pub struct Object {
     pub etag: ETag,
 }
 
-/// A bucket or a directory.
+/// A bucket or a directory. Cheap to clone.
+///
+/// Keys are `/`-separated, at most 512 bytes, of segments of `A-Z a-z 0-9 . _ - + = @` that do not begin with a dot.
 #[derive(Debug, Clone)]
-pub struct Store(());
+pub struct Store(Backend);
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Dir(dir::Dir),
+    S3(s3::Bucket),
+}
 
 impl Store {
-    /// Touches nothing yet.
+    /// Touches nothing yet. `aws` is not looked at for a directory.
     pub fn open(location: &Location, aws: &aws_config::SdkConfig) -> Self {
-        let _ = (location, aws);
-        todo!()
+        Self(match location {
+            Location::Dir(root) => Backend::Dir(dir::Dir::new(root)),
+            Location::S3 { bucket, prefix } => Backend::S3(s3::Bucket::new(bucket, prefix, aws)),
+        })
     }
+
     /// Size and version of the object under `key`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::NoStore`], or it cannot be read.
     pub async fn head(&self, key: &str) -> Result<Object, StoreError> {
-        let _ = key;
-        todo!()
+        key::check(key)?;
+        match &self.0 {
+            Backend::Dir(dir) => dir.head(key).await,
+            Backend::S3(bucket) => bucket.head(key).await,
+        }
     }
-    /// A small object whole; refused when it is larger than `limit` bytes.
+
+    /// A small object whole.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] when it is larger than `limit` bytes (no more than that is read), and as for `head`.
     pub async fn get(&self, key: &str, limit: u64) -> Result<(Bytes, ETag), StoreError> {
-        let _ = (key, limit);
-        todo!()
+        key::check(key)?;
+        match &self.0 {
+            Backend::Dir(dir) => dir.get(key, limit).await,
+            Backend::S3(bucket) => bucket.get(key, limit).await,
+        }
     }
-    /// One range of the version `etag`, retried; a changed object is an error, never a mixture.
+
+    /// One range of the version `etag`, retried where the transfer breaks off; exactly as long as asked for.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when the object is another version now, [`StoreError::OutOfRange`] when it ends before
+    /// the range does, and as for `head`.
     pub async fn get_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
-        let _ = (key, range, etag);
-        todo!()
+        key::check(key)?;
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        match &self.0 {
+            Backend::Dir(dir) => dir.get_range(key, range, etag).await,
+            Backend::S3(bucket) => bucket.get_range(key, range, etag).await,
+        }
     }
-    /// Creates an object from memory; `false` when there is one under `key` already.
+
+    /// Ranges of the version `etag` in parallel: yields each part's index in `parts` with its bytes, in the order in
+    /// which they arrive. At most `concurrency` parts (at least one) are in flight or wait to be taken, so memory is
+    /// bounded by their sizes ([`PART_LEN`] is a good one); they go on arriving while the caller works on one. Ends
+    /// after the first error; dropping the stream stops the transfer. Throughput is logged when all parts are there.
+    pub fn read_parts(
+        &self,
+        key: &str,
+        etag: &ETag,
+        parts: Vec<Range<u64>>,
+        concurrency: usize,
+    ) -> impl Stream<Item = Result<(usize, Bytes), StoreError>> + Send + Unpin + use<> {
+        parts::read(self.clone(), (key.to_owned(), etag.clone()), parts, concurrency)
+    }
+
+    /// Creates an object from memory; `false` when there is one under `key` already. (Over a network, `false` may also
+    /// mean that our own first attempt arrived and its answer was lost: whoever must know compares the content.)
+    ///
+    /// # Errors
+    /// It cannot be written.
     pub async fn create(&self, key: &str, body: Bytes) -> Result<bool, StoreError> {
-        let _ = (key, body);
-        todo!()
+        key::check(key)?;
+        match &self.0 {
+            Backend::Dir(dir) => dir.create(key, body).await,
+            Backend::S3(bucket) => bucket.create(key, body).await,
+        }
     }
-    /// Creates an object from a local file (multipart where it is large); `false` when there is one already.
-    pub async fn create_from_file(&self, key: &str, file: &std::path::Path) -> Result<bool, StoreError> {
-        let _ = (key, file);
-        todo!()
+
+    /// Creates an object from a local file (in parts where it is large); `false` when there is one already.
+    ///
+    /// # Errors
+    /// The file cannot be read ([`StoreError::Source`]) or the object cannot be written.
+    pub async fn create_from_file(&self, key: &str, file: &Path) -> Result<bool, StoreError> {
+        key::check(key)?;
+        match &self.0 {
+            Backend::Dir(dir) => dir.create_from_file(key, file).await,
+            Backend::S3(bucket) => bucket.create_from_file(key, file).await,
+        }
     }
-    /// Replaces the version `expected` (`None`: creates); `Err(StoreError::Conflict)` when another writer was first.
+
+    /// Replaces the version `expected` (`None`: creates) and answers with the new version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the object is another version by now, or there is none (`None`: when there is
+    /// one). Over a network a lost answer may show as a conflict with oneself: read again before giving up.
     pub async fn swap(&self, key: &str, expected: Option<&ETag>, body: Bytes) -> Result<ETag, StoreError> {
-        let _ = (key, expected, body);
-        todo!()
+        key::check(key)?;
+        match &self.0 {
+            Backend::Dir(dir) => dir.swap(key, expected, body).await,
+            Backend::S3(bucket) => bucket.swap(key, expected, body).await,
+        }
     }
-    /// Keys under `prefix`, sorted.
+
+    /// Keys that begin with `prefix` (of bytes, not of segments; empty: all), sorted. What is not an object key (see
+    /// [`Store`]) is not listed.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStore`], more than a million keys, or it cannot be listed.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let _ = prefix;
-        todo!()
+        key::check_prefix(prefix)?;
+        match &self.0 {
+            Backend::Dir(dir) => dir.list(prefix).await,
+            Backend::S3(bucket) => bucket.list(prefix).await,
+        }
     }
 }
 
-/// Why bytes were not read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {}
+/// More keys than this are not listed: a bound on memory, far above what a registry holds.
+const MAX_LISTED: usize = 1_000_000;
+
+/// Runs blocking file work away from the I/O threads.
+async fn blocking<T, F>(work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, StoreError> + Send + 'static,
+{
+    joined(tokio::task::spawn_blocking(work)).await
+}
+
+/// The answer of a task of ours: its panic is ours.
+async fn joined<T>(
+    task: impl Future<Output = Result<Result<T, StoreError>, tokio::task::JoinError>>,
+) -> Result<T, StoreError> {
+    match task.await {
+        Ok(answer) => answer,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::Stopped),
+        },
+    }
+}

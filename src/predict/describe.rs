@@ -1,11 +1,14 @@
 //! What a model takes, for people and programs that ask.
 
+use serde::Serialize;
+
 use crate::bundle;
 
 use super::task::Task;
 
 /// One thing a model takes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Input {
     /// Any size is taken; this is what it becomes.
     Image {
@@ -19,8 +22,10 @@ pub enum Input {
         /// The column's name.
         name: String,
         /// Values below are refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
         min: Option<f64>,
         /// Values above are refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
         max: Option<f64>,
     },
     /// A tensor as the graph names it.

@@ -65,9 +65,8 @@ pub(super) fn suppress<T: Scored>(mut candidates: Vec<T>, threshold: f32, most: 
         if kept.len() == most {
             break;
         }
-        let covered = |better: &T| {
-            better.class() == candidate.class() && better.rect().overlap(candidate.rect()) > threshold
-        };
+        let covered =
+            |better: &T| better.class() == candidate.class() && better.rect().overlap(candidate.rect()) > threshold;
         if !kept.iter().any(covered) {
             kept.push(candidate);
         }

@@ -37,8 +37,8 @@ impl<'a> Graphs<'a> {
     }
 
     pub(super) fn load(&mut self, file: &str, binding: &Binding) -> Result<Arc<LoadedGraph>, LoadError> {
-        let graph = Graph::load(self.files, file, binding)
-            .map_err(|source| LoadError::Graph { graph: file.into(), source })?;
+        let graph =
+            Graph::load(self.files, file, binding).map_err(|source| LoadError::Graph { graph: file.into(), source })?;
         let loaded = Arc::new(LoadedGraph { file: file.into(), slot: self.loaded.len(), graph });
         self.loaded.push(Arc::clone(&loaded));
         Ok(loaded)
@@ -115,7 +115,8 @@ impl LoadedGraph {
         };
         let found = index.and_then(|index| Some(OutputAt { index, port: outputs.get(index)?.clone() }));
         found.ok_or_else(|| {
-            let expected = name.map_or("one output, or `output` in the manifest".into(), |name| format!("output {name}"));
+            let expected =
+                name.map_or("one output, or `output` in the manifest".into(), |name| format!("output {name}"));
             self.mismatch(format!("expected {expected}, found {}", names(outputs)))
         })
     }

@@ -47,9 +47,7 @@ pub(super) fn check(predictor: &Predictor, session: &mut Session, vector: &Vecto
     let found = parse(&response.body, "the answer")?;
     match difference(&expected, &found, vector.tolerance) {
         None => Ok(()),
-        Some(Difference { at, expected, found }) => {
-            Err(SelfTestError::Differs { input: input(), at, expected, found })
-        }
+        Some(Difference { at, expected, found }) => Err(SelfTestError::Differs { input: input(), at, expected, found }),
     }
 }
 
@@ -66,7 +64,13 @@ struct Difference {
 fn difference(expected: &Value, found: &Value, tolerance: f64) -> Option<Difference> {
     let here = || Some(Difference { at: String::new(), expected: excerpt(expected), found: excerpt(found) });
     match (expected, found) {
-        (Value::Number(a), Value::Number(b)) => if near(a.as_f64(), b.as_f64(), tolerance) { None } else { here() },
+        (Value::Number(a), Value::Number(b)) => {
+            if near(a.as_f64(), b.as_f64(), tolerance) {
+                None
+            } else {
+                here()
+            }
+        }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             let mut pairs = a.iter().zip(b).enumerate();
             pairs.find_map(|(at, (a, b))| below(&at.to_string(), difference(a, b, tolerance)))

@@ -104,7 +104,8 @@ impl Task {
 
 const NO_COMPARING: PredictError = PredictError::Unsupported { asked: "compare", reason: "its task is not faces" };
 /// The codec reads what [`Task::reads`] says, so that no request comes here.
-const OTHER_ITEMS: PredictError = PredictError::Unsupported { asked: "read this", reason: "its task reads other items" };
+const OTHER_ITEMS: PredictError =
+    PredictError::Unsupported { asked: "read this", reason: "its task reads other items" };
 
 /// Decodes, answers and drops one image after the other: only one is in memory at a time.
 fn each(

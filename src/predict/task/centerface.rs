@@ -1,9 +1,9 @@
 //! CenterFace's four maps at stride 4, read into boxes and landmarks in input pixels.
 
-use crate::model::{GraphSignature, Tensor};
 use super::geometry::{Rect, Scored};
 use super::graphs::{LoadedGraph, OutputAt};
 use super::{LoadError, PredictError};
+use crate::model::{GraphSignature, Tensor};
 
 const STRIDE: f32 = 4.0;
 /// `exp` of more is no face of any picture; keeps boxes finite whatever the graph says.
@@ -70,10 +70,7 @@ impl Centerface {
             let center_x = (column + at(offset, 1, cell) + 0.5) * STRIDE;
             let rect = Rect::from_center(center_x, center_y, box_width, height);
             let point = |i: usize| {
-                [
-                    at(landmarks, 2 * i + 1, cell) * box_width + rect.left,
-                    at(landmarks, 2 * i, cell) * height + rect.top,
-                ]
+                [at(landmarks, 2 * i + 1, cell) * box_width + rect.left, at(landmarks, 2 * i, cell) * height + rect.top]
             };
             found.push(Found { rect, score, landmarks: [point(0), point(1), point(2), point(3), point(4)] });
         }

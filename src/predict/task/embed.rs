@@ -55,7 +55,9 @@ fn pool(values: &[f32], shape: &[usize], pooling: Pooling) -> Vec<f32> {
     match (pooling, shape) {
         (Pooling::First, [.., size]) => values.iter().take(*size).copied().collect(),
         (Pooling::Mean, [_, _, size]) => (0..*size).map(|i| mean(values.iter().skip(i).step_by(*size))).collect(),
-        (Pooling::Mean, [_, _, height, width]) => values.chunks_exact(height * width).map(|map| mean(map.iter())).collect(),
+        (Pooling::Mean, [_, _, height, width]) => {
+            values.chunks_exact(height * width).map(|map| mean(map.iter())).collect()
+        }
         (Pooling::None | Pooling::Mean | Pooling::First, _) => values.to_vec(),
     }
 }

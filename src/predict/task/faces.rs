@@ -71,16 +71,7 @@ impl Faces {
         let (gender, dominant_gender) = gender.unzip();
         let (emotion, dominant_emotion) = emotion.unzip();
         let (facial_area, face_confidence) = (facial_area(found), found.score);
-        Ok(Face {
-            facial_area,
-            face_confidence,
-            embedding,
-            age,
-            gender,
-            dominant_gender,
-            emotion,
-            dominant_emotion,
-        })
+        Ok(Face { facial_area, face_confidence, embedding, age, gender, dominant_gender, emotion, dominant_emotion })
     }
 }
 

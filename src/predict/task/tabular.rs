@@ -67,7 +67,8 @@ impl Tabular {
             return Err(invalid(format!("row {number}"), expected, format!("column {name}")));
         }
         let value = |feature: &Feature| {
-            let missing = || invalid(format!("row {number}, column {}", feature.name), "a number".into(), "none".into());
+            let missing =
+                || invalid(format!("row {number}, column {}", feature.name), "a number".into(), "none".into());
             values.get(&feature.name).copied().ok_or_else(missing)
         };
         self.features.iter().map(value).collect()
@@ -94,7 +95,8 @@ impl Tabular {
             None => first_of_highest(scores),
         };
         let label = class.and_then(|class| self.labels.get(usize::try_from(class).ok()?)).cloned();
-        label.ok_or_else(|| PredictError::BadAnswer { output: source.name().to_owned(), reason: "a class has no label" })
+        label
+            .ok_or_else(|| PredictError::BadAnswer { output: source.name().to_owned(), reason: "a class has no label" })
     }
 }
 

@@ -80,10 +80,8 @@ fn take(port: &Port, tensors: &mut Vec<NamedTensor>) -> Result<Tensor, PredictEr
 fn output(port: &Port, tensor: &Tensor) -> Result<OutputTensor, PredictError> {
     let half = tensor.dtype() == DType::F16;
     let cast = if half { Some(tensor.cast(DType::F32)?) } else { None };
-    let data = values(cast.as_ref().unwrap_or(tensor)).ok_or_else(|| PredictError::BadAnswer {
-        output: port.name.clone(),
-        reason: "its values cannot be read",
-    })?;
+    let data = values(cast.as_ref().unwrap_or(tensor))
+        .ok_or_else(|| PredictError::BadAnswer { output: port.name.clone(), reason: "its values cannot be read" })?;
     let datatype = if half { "FP16" } else { data.datatype() };
     Ok(OutputTensor { name: port.name.clone(), datatype, shape: tensor.shape().to_vec(), data })
 }

@@ -105,9 +105,7 @@ fn yolov8(graph: &LoadedGraph) -> Result<(Decoder, Option<usize>), LoadError> {
             let classes = rows - 4;
             Ok((Decoder::Yolov8 { output }, Some(classes)))
         }
-        shape => {
-            Err(graph.mismatch(format!("output {} expected [1, 4 + classes, N], found {shape:?}", output.name())))
-        }
+        shape => Err(graph.mismatch(format!("output {} expected [1, 4 + classes, N], found {shape:?}", output.name()))),
     }
 }
 

@@ -1,0 +1,34 @@
+//! `strongroom promote MODEL --alias ALIAS`: an alias moves to a version.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::config::promote::PromoteArgs;
+use crate::registry::Promoted;
+
+/// Runs the verb.
+///
+/// # Errors
+/// There is no such version, or the registry cannot be read or written.
+pub async fn run(args: PromoteArgs) -> anyhow::Result<()> {
+    let registry = args.registry.open().await?;
+    let promoted = registry.promote(&args.model, &args.alias).await?;
+    print(&mut std::io::stdout().lock(), &promoted, args.json)
+}
+
+/// One line for people, or one of JSON.
+pub(super) fn print(out: &mut impl Write, promoted: &Promoted, as_json: bool) -> anyhow::Result<()> {
+    let Promoted { name, alias, version, digest, index, previous, already } = promoted;
+    if as_json {
+        let text = json!({ "name": name, "alias": alias, "version": version, "digest": digest, "index": index,
+            "previous": previous, "already": already });
+        return Ok(writeln!(out, "{text}")?);
+    }
+    let from = match (already, previous) {
+        (true, _) => " (as before)".to_owned(),
+        (false, Some(previous)) => format!(" (was {previous})"),
+        (false, None) => String::new(),
+    };
+    Ok(writeln!(out, "{name}:{alias} -> {version}{from}")?)
+}

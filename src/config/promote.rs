@@ -1,0 +1,23 @@
+//! The arguments of `strongroom promote`.
+
+use clap::Args;
+
+use super::registry::RegistryArgs;
+use crate::registry::ModelRef;
+
+/// Move an alias to a version
+#[derive(Debug, Clone, Args)]
+pub struct PromoteArgs {
+    /// The version: NAME:VERSION or NAME@sha256:HEX, or another alias that points to it, NAME:ALIAS
+    #[arg(value_name = "MODEL")]
+    pub model: ModelRef,
+    /// The alias to move
+    #[arg(long, value_name = "ALIAS")]
+    pub alias: String,
+    #[command(flatten)]
+    /// The registry and its key.
+    pub registry: RegistryArgs,
+    /// Answer with JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,24 @@
+//! The arguments of `strongroom publish`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::registry::RegistryArgs;
+
+/// Check a model directory, seal it and register it as a version
+#[derive(Debug, Clone, Args)]
+pub struct PublishArgs {
+    /// The model directory: ONNX files with model.toml, or a Hugging Face export
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    #[command(flatten)]
+    /// The registry and its key.
+    pub registry: RegistryArgs,
+    /// Move this alias to the version afterwards
+    #[arg(long, value_name = "ALIAS")]
+    pub alias: Option<String>,
+    /// Answer with JSON
+    #[arg(long)]
+    pub json: bool,
+}

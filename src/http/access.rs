@@ -1,0 +1,89 @@
+//! Around every request: its id, its line in the access log (no bodies, no pings), its metrics.
+
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _, HttpRequest, web};
+
+use super::metrics::Observation;
+use super::shared::Shared;
+
+const INFERENCE_ID: &str = "x-amzn-sagemaker-inference-id";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest id the platform sends.
+const MAX_ID_LEN: usize = 64;
+/// Asked every few seconds by the platform; they would drown the log.
+const UNLOGGED: [&str; 2] = ["/ping", "/metrics"];
+
+#[derive(Clone)]
+struct RequestId(String);
+
+/// The stable code of a failed request.
+#[derive(Clone, Copy)]
+pub(super) struct Code(pub(super) &'static str);
+
+/// What a route learned about its request.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Work {
+    pub(super) bytes_in: usize,
+    pub(super) queued: Duration,
+    pub(super) ran: Duration,
+}
+
+/// The platform's inference id, or one made here.
+pub(super) fn request_id(request: &HttpRequest) -> String {
+    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}
+
+/// The middleware.
+pub(super) async fn record(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let id = choose_id(request.headers());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = next.call(request).await?;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    observe(&response, &id, started.elapsed());
+    Ok(response)
+}
+
+/// Only visible ASCII is taken over: the id goes into a header, a body and the log.
+fn choose_id(headers: &HeaderMap) -> String {
+    let sent = headers.get(INFERENCE_ID).and_then(|id| id.to_str().ok());
+    let valid = |id: &&str| (1..=MAX_ID_LEN).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    sent.filter(valid).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned)
+}
+
+fn observe<B: MessageBody>(response: &ServiceResponse<B>, id: &str, total: Duration) {
+    let request = response.request();
+    let route = request.match_pattern().unwrap_or_else(|| "other".to_owned());
+    let code = request.extensions().get::<Code>().map_or("ok", |code| code.0);
+    let work = request.extensions().get::<Work>().copied();
+    let status = response.status().as_u16();
+    if let Some(shared) = request.app_data::<web::Data<Shared>>() {
+        shared.metrics.observe(&Observation { route: &route, status, code, total, work });
+    }
+    if !UNLOGGED.contains(&route.as_str()) {
+        let work = work.unwrap_or_default();
+        let bytes_out = match response.response().body().size() {
+            BodySize::Sized(bytes) => bytes,
+            BodySize::None | BodySize::Stream => 0,
+        };
+        tracing::info!(
+            request_id = id, route, method = %request.method(), status, code, bytes_in = work.bytes_in, bytes_out,
+            queue_ms = millis(work.queued), run_ms = millis(work.ran), total_ms = millis(total), "request"
+        );
+    }
+}
+
+/// In milliseconds, to the microsecond.
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
+}

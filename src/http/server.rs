@@ -1,0 +1,194 @@
+//! Binds, routes, drains.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder};
+use tokio::sync::oneshot;
+
+use super::error::Failure;
+use super::inference::Model;
+use super::shared::Shared;
+use super::{Config, access, convenience, execution_parameters, invocations, metrics, model, ping};
+
+/// Connections the kernel holds while none is accepted; the platform wants one accepted within 250 ms.
+const BACKLOG: u32 = 2_048;
+/// Longer than the platform's and load balancers' own, so that they close first and never race a request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// They do I/O only; with two, one that takes a large body in does not hold up a ping.
+const IO_WORKERS: usize = 2;
+
+/// A server that listens.
+pub struct Server {
+    address: SocketAddr,
+    control: Control,
+    handle: ServerHandle,
+    ended: oneshot::Receiver<std::io::Result<()>>,
+}
+
+/// Tells a running server what is going on.
+#[derive(Clone)]
+pub struct Control(Arc<Shared>);
+
+/// The port cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct BindError {
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+impl BindError {
+    /// What helps.
+    pub fn remedy(&self) -> Option<&'static str> {
+        Some("stop what listens there, or choose another address with --bind")
+    }
+}
+
+impl Control {
+    /// The start has come to `stage`; `/ping` says so.
+    pub fn starting(&self, stage: &'static str) {
+        self.0.readiness.starting(stage);
+    }
+
+    /// `stage` is over.
+    pub fn stage_done(&self, stage: &'static str, took: Duration) {
+        self.0.metrics.stage(stage, took);
+    }
+
+    /// The self-test has passed: requests are taken from now on.
+    pub fn ready(&self, model: Model) {
+        self.0.serve(model);
+    }
+}
+
+impl Server {
+    /// Listens at once, on threads of its own.
+    ///
+    /// # Errors
+    /// The port is taken or not allowed.
+    pub fn start(config: Config) -> Result<Self, BindError> {
+        let address = config.bind;
+        let failed = |source| BindError { address, source };
+        let shared = Arc::new(Shared::new(config));
+        let (bound, when_bound) = mpsc::sync_channel(1);
+        let (end, ended) = oneshot::channel();
+        let control = Control(Arc::clone(&shared));
+        let run = move || drop(end.send(actix_web::rt::System::new().block_on(serve(shared, bound))));
+        std::thread::Builder::new().name("http".to_owned()).spawn(run).map_err(failed)?;
+        let started = when_bound.recv().unwrap_or_else(|_gone| Err(std::io::Error::other("the server did not start")));
+        let (address, handle) = started.map_err(failed)?;
+        Ok(Self { address, control, handle, ended })
+    }
+
+    /// Where it listens, with the port that was free where 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// To say that the model is ready.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Until the server ends by itself, which it should not.
+    ///
+    /// # Errors
+    /// Why it ended.
+    pub async fn ended(&mut self) -> std::io::Result<()> {
+        (&mut self.ended).await.unwrap_or_else(|_gone| Err(std::io::Error::other("the server's thread is gone")))
+    }
+
+    /// `/ping` and new requests get 503; after a grace the port is closed; accepted requests are answered.
+    pub async fn drain(self) {
+        let config = &self.control.0.config;
+        self.control.0.readiness.draining();
+        tokio::time::sleep(config.drain_grace).await;
+        self.handle.stop(true).await;
+    }
+
+    /// Closes the port and every connection.
+    pub async fn stop(self) {
+        self.handle.stop(false).await;
+    }
+}
+
+type Bound = std::io::Result<(SocketAddr, ServerHandle)>;
+
+async fn serve(shared: Arc<Shared>, bound: mpsc::SyncSender<Bound>) -> std::io::Result<()> {
+    let server = match listen(shared) {
+        Ok((server, address)) => {
+            drop(bound.send(Ok((address, server.handle()))));
+            server
+        }
+        Err(error) => {
+            drop(bound.send(Err(error)));
+            return Ok(());
+        }
+    };
+    server.await
+}
+
+fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, SocketAddr)> {
+    let config = shared.config.clone();
+    let app = move || {
+        let convenience = shared.config.convenience_routes;
+        App::new()
+            .app_data(web::Data::from(Arc::clone(&shared)))
+            .wrap(from_fn(access::record))
+            .configure(move |routes| add_routes(routes, convenience))
+            .default_service(web::to(not_found))
+    };
+    let server = HttpServer::new(app)
+        .workers(IO_WORKERS)
+        .backlog(BACKLOG)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(config.client_timeout)
+        .shutdown_timeout(config.drain_timeout.as_secs())
+        .disable_signals()
+        .bind(config.bind)?;
+    let address = server.addrs().first().copied().unwrap_or(config.bind);
+    Ok((server.run(), address))
+}
+
+fn add_routes(routes: &mut ServiceConfig, convenience: bool) {
+    routes
+        .service(resource("/ping", &[Method::GET, Method::HEAD, Method::POST], ping::ping))
+        .service(resource("/invocations", &[Method::POST], invocations::post))
+        .service(resource("/execution-parameters", &[Method::GET], execution_parameters::get))
+        .service(resource("/metrics", &[Method::GET], metrics::get))
+        .service(resource("/model", &[Method::GET], model::get));
+    if convenience {
+        routes.service(resource("/analyze", &[Method::POST], invocations::post)).service(resource(
+            "/test",
+            &[Method::GET],
+            convenience::test,
+        ));
+    }
+}
+
+/// A path, the methods it takes, and our own error for the others.
+fn resource<F, Args>(path: &str, methods: &'static [Method], handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let refuse = move |request: HttpRequest| {
+        let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let failure = Failure::MethodNotAllowed { method: request.method().to_string(), allowed };
+        async move { failure.respond(&request) }
+    };
+    let resource = web::resource(path).default_service(web::to(refuse));
+    let route = |resource: Resource, method: &Method| resource.route(web::method(method.clone()).to(handler.clone()));
+    methods.iter().fold(resource, route)
+}
+
+async fn not_found(request: HttpRequest) -> HttpResponse {
+    Failure::NotFound { path: request.path().to_owned() }.respond(&request)
+}

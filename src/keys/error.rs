@@ -1,0 +1,187 @@
+//! Why a key is not had.
+
+use std::path::PathBuf;
+
+pub use super::form::FormError;
+
+/// What an operating system or a service said.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a key is not had. Never says anything of a key's content.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The name of a source cannot be read. It is not shown, lest somebody pasted the key itself.
+    #[error("a key is named file:PATH, secretsmanager:NAME, secretsmanager:ARN or by a secret's bare ARN")]
+    Source,
+    /// The key file cannot be read or written.
+    #[error("key file {} cannot be used", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something is there that is no file.
+    #[error("key file {} is not a regular file", path.display())]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// Others may read or write the key file.
+    #[error("key file {} has mode {mode:04o}: others may read or change it", path.display())]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file or secret holds something else.
+    #[error("{source_name} holds no key")]
+    Form {
+        /// As [`super::KeySource`] writes it.
+        source_name: String,
+        /// What is wrong with it.
+        source: FormError,
+    },
+    /// The key file holds another key than the one asked for.
+    #[error("key file {} holds the key {found}, not {name}", path.display())]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
+        /// Its key's name.
+        found: String,
+        /// What was asked for.
+        name: String,
+    },
+    /// No key bears the name.
+    #[error("no key is named {name}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// There is something where a new key was to be written.
+    #[error("{place} exists already")]
+    Exists {
+        /// As [`super::KeySource`] writes it.
+        place: String,
+    },
+    /// A secret's ARN where a name is needed.
+    #[error("a new secret needs a name, not an ARN")]
+    NewArn,
+    /// There is no such secret.
+    #[error("secret {secret} does not exist in region {region}")]
+    Missing {
+        /// Name or ARN.
+        secret: String,
+        /// Where it was looked for.
+        region: String,
+    },
+    /// The secret is there, but has no value yet.
+    #[error("secret {secret} has no value")]
+    Empty {
+        /// Name or ARN.
+        secret: String,
+    },
+    /// The secret is scheduled for deletion.
+    #[error("secret {secret} is scheduled for deletion")]
+    Deleted {
+        /// Name or ARN.
+        secret: String,
+    },
+    /// The caller may not read (or create) the secret, or not decrypt it with its KMS key.
+    #[error("access to secret {secret} is denied")]
+    Denied {
+        /// Name or ARN.
+        secret: String,
+        /// What the service said.
+        source: Cause,
+    },
+    /// AWS credentials are missing, expired or refused.
+    #[error("there are no usable AWS credentials to read secret {secret}")]
+    Credentials {
+        /// Name or ARN.
+        secret: String,
+        /// What the SDK or service said.
+        source: Cause,
+    },
+    /// No AWS region is configured, and the secret is not named by an ARN, which says one.
+    #[error("no AWS region is set to look for secret {secret} in")]
+    Region {
+        /// Its name.
+        secret: String,
+    },
+    /// Too many calls, after all attempts.
+    #[error("Secrets Manager throttles calls for secret {secret}, {attempts} times in a row")]
+    Throttled {
+        /// Name or ARN.
+        secret: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// No answer, or a broken one, after all attempts.
+    #[error("Secrets Manager does not answer for secret {secret} after {attempts} attempts")]
+    Unreachable {
+        /// Name or ARN.
+        secret: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// The last failure.
+        source: Cause,
+    },
+    /// Any other answer.
+    #[error("Secrets Manager refuses the call for secret {secret}")]
+    Refused {
+        /// Name or ARN.
+        secret: String,
+        /// What the service said.
+        source: Cause,
+    },
+    /// The system gives no random bytes.
+    #[error("no key was made")]
+    Random {
+        /// Why.
+        source: Cause,
+    },
+    /// The runtime was shut down below the operation.
+    #[error("the program is stopping")]
+    Stopped,
+}
+
+impl KeyError {
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<String> {
+        let fixed = match self {
+            Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                "make a key with `strongroom key new -o FILE`, or name the file that holds yours"
+            }
+            Self::Mode { path, .. } => return Some(format!("chmod 600 {}", path.display())),
+            Self::Form { .. } => {
+                "a key is 32 random bytes, raw, in base64, in hex or as {\"key\": base64}; `strongroom key new` makes one"
+            }
+            Self::OtherKey { .. } | Self::Unknown { .. } => "name the key that the file was sealed with",
+            Self::Exists { .. } => "use it by --key, or choose another name; a key is never overwritten",
+            Self::NewArn => "give secretsmanager:NAME; the ARN is made with the secret",
+            Self::Missing { .. } => {
+                "check name, region and account, or make it: `strongroom key new --to secretsmanager:NAME`"
+            }
+            Self::Empty { .. } => "put a value into the secret: 32 random bytes",
+            Self::Deleted { secret } => {
+                return Some(format!("aws secretsmanager restore-secret --secret-id {secret}"));
+            }
+            Self::Denied { .. } => {
+                "allow secretsmanager:GetSecretValue on the secret (and kms:Decrypt on its KMS key) to this role"
+            }
+            Self::Credentials { .. } => "configure credentials as for the AWS CLI, or renew them",
+            Self::Region { .. } => "set AWS_REGION, or name the secret by its ARN",
+            Self::Throttled { .. } => "try again in a minute",
+            Self::Unreachable { .. } => "check the network, the VPC endpoint for Secrets Manager and AWS_ENDPOINT_URL",
+            Self::Source
+            | Self::File { .. }
+            | Self::NotAFile { .. }
+            | Self::Refused { .. }
+            | Self::Random { .. }
+            | Self::Stopped => return None,
+        };
+        Some(fixed.to_owned())
+    }
+}

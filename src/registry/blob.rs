@@ -1,0 +1,205 @@
+//! Sealed files: from plaintext in memory to an object named by its digest, and back.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tempfile::NamedTempFile;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::artifact::{Artifact, Purpose};
+use super::error::at;
+use super::{RegistryError, layout};
+use crate::sealed::digest::Sha256;
+use crate::sealed::{Header, MAX_HEADER_LEN, OpenError, Opening, Part, Sealer};
+use crate::store::{ETag, Object, Store};
+
+/// Frames that are fetched and opened as one: 8 MiB, which S3 serves at full speed.
+const FRAMES: usize = 8;
+/// Parts that are in memory as sealed bytes at the same time, over all files: 64 MiB.
+const PARTS_IN_FLIGHT: usize = 8;
+/// Plaintext is given to the sealer, and taken from the disk's point of view, in pieces of this many bytes.
+const PIECE: usize = 1 << 20;
+
+/// A sealed file in the temporary directory, gone when dropped. Never plaintext.
+pub(super) struct SealedFile {
+    /// The sealed bytes.
+    pub(super) file: NamedTempFile,
+    /// Hex SHA-256 of the sealed bytes.
+    pub(super) digest: String,
+}
+
+/// Seals `plain` into a temporary file, hashing the sealed bytes on their way. Blocks.
+pub(super) fn seal(plain: &[u8], artifact: &Artifact, purpose: &Purpose) -> Result<SealedFile, RegistryError> {
+    let file = NamedTempFile::with_prefix("strongroom-sealed-")?;
+    let out = Hashing { file: file.as_file(), hash: Sha256::new() };
+    let mut sealer = Sealer::new(out, &artifact.key, &artifact.key_name(), &purpose.context(&artifact.id))?;
+    for piece in plain.chunks(PIECE) {
+        sealer.write_all(piece)?;
+    }
+    let digest = sealer.finish()?.hash.finish_hex();
+    Ok(SealedFile { file, digest })
+}
+
+/// Opens sealed files of one artifact.
+#[derive(Clone)]
+pub(super) struct Opener {
+    store: Store,
+    artifact: Arc<Artifact>,
+    permits: Arc<Semaphore>,
+}
+
+/// What is expected of a sealed file before its buffer is reserved.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Len {
+    /// In bytes.
+    Exactly(u64),
+    /// In bytes.
+    AtMost(u64),
+}
+
+/// An opened file and the hex SHA-256 of its plaintext.
+pub(super) struct OpenedFile {
+    pub(super) plain: Bytes,
+    pub(super) sha256: String,
+}
+
+impl Opener {
+    pub(super) fn new(store: Store, artifact: Arc<Artifact>) -> Self {
+        Self { store, artifact, permits: Arc::new(Semaphore::new(PARTS_IN_FLIGHT)) }
+    }
+
+    /// Fetches the sealed file `digest` and opens it in memory. Nothing is reserved before the header is authentic and
+    /// the length is as expected; the caller compares `sha256` before it uses `plain`.
+    pub(super) async fn open(&self, digest: &str, purpose: &Purpose, len: Len) -> Result<OpenedFile, RegistryError> {
+        let key = layout::blob(digest);
+        let object = self.store.head(&key).await.map_err(at(purpose.stage(), &key))?;
+        let opening = self.authenticate(&key, &object, purpose).await?;
+        check_len(opening.plaintext_len(), len).map_err(|reason| purpose.damaged(&key, reason))?;
+        let began = Instant::now();
+        let sealed = SealedObject { key, etag: object.etag, purpose: purpose.clone(), opening };
+        let opened = self.open_parts(Arc::new(sealed)).await?;
+        let (bytes, seconds) = (opened.plain.len(), began.elapsed().as_secs_f64());
+        let mb_per_s = bytes as f64 / 1e6 / seconds.max(1e-9);
+        tracing::info!(stage = %purpose.stage(), blob = digest, bytes, seconds, mb_per_s, "sealed file opened");
+        Ok(opened)
+    }
+
+    async fn authenticate(&self, key: &str, object: &Object, purpose: &Purpose) -> Result<Opening, RegistryError> {
+        let prefix = 0..object.len.min(MAX_HEADER_LEN as u64);
+        let bytes = self.store.get_range(key, prefix, &object.etag).await.map_err(at(purpose.stage(), key))?;
+        let not_opened = |source| not_opened(purpose, key, source);
+        let header = Header::parse(&bytes).map_err(not_opened)?;
+        let expected = purpose.context(&self.artifact.id);
+        if *header.context() != expected {
+            let reason = format!("sealed as {:?}, expected {expected:?}", header.context());
+            return Err(purpose.damaged(key, reason.chars().take(400).collect()));
+        }
+        header.authenticate(&self.artifact.key_name(), &self.artifact.key, object.len, &expected).map_err(not_opened)
+    }
+
+    /// Each part goes from the wire to its final place; the hash follows in order while later parts arrive.
+    async fn open_parts(&self, sealed: Arc<SealedObject>) -> Result<OpenedFile, RegistryError> {
+        let len = sealed.opening.plaintext_len();
+        let too_large = || sealed.purpose.damaged(&sealed.key, format!("{len} bytes do not fit in memory"));
+        let mut rest = BytesMut::zeroed(usize::try_from(len).map_err(|_| too_large())?);
+        let mut whole = rest.split_to(0);
+        let mut hash = Sha256::new();
+        let parts = sealed.opening.parts(FRAMES);
+        let mut opened = stream::iter(parts)
+            .map(|part| {
+                let plain = rest.split_to((part.plain.end - part.plain.start) as usize);
+                Working(tokio::spawn(open_part(self.clone(), Arc::clone(&sealed), part, plain))).done()
+            })
+            .buffered(PARTS_IN_FLIGHT);
+        while let Some(plain) = opened.try_next().await? {
+            let plain = hashed(&mut hash, plain).await?;
+            // Neighbours in one buffer: rejoined, not copied.
+            whole.unsplit(plain);
+        }
+        drop(opened);
+        Ok(OpenedFile { plain: whole.freeze(), sha256: hash.finish_hex() })
+    }
+}
+
+/// One version of one sealed object, its header authentic.
+struct SealedObject {
+    key: String,
+    etag: ETag,
+    purpose: Purpose,
+    opening: Opening,
+}
+
+async fn open_part(opener: Opener, sealed: Arc<SealedObject>, part: Part, mut plain: BytesMut) -> Opened {
+    // The semaphore is never closed; if it were, the bound on memory would be lost, not the model.
+    let _permit = opener.permits.acquire().await.ok();
+    let (key, stage) = (&sealed.key, sealed.purpose.stage());
+    let bytes = opener.store.get_range(key, part.sealed.clone(), &sealed.etag).await.map_err(at(stage, key))?;
+    let opened = spawn_blocking(move || {
+        let opened = sealed.opening.open_part(&part, &bytes, &mut plain);
+        opened.map(|()| plain).map_err(|source| not_opened(&sealed.purpose, &sealed.key, source))
+    });
+    opened.await?
+}
+
+type Opened = Result<BytesMut, RegistryError>;
+
+async fn hashed(hash: &mut Sha256, plain: BytesMut) -> Opened {
+    let mut so_far = std::mem::take(hash);
+    let work = spawn_blocking(move || {
+        so_far.update(&plain);
+        (so_far, plain)
+    });
+    let (so_far, plain) = work.await?;
+    *hash = so_far;
+    Ok(plain)
+}
+
+/// A task that is stopped when nobody waits for it any more: after the first failure the rest is not fetched.
+struct Working(JoinHandle<Opened>);
+
+impl Working {
+    async fn done(mut self) -> Opened {
+        (&mut self.0).await?
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn check_len(found: u64, expected: Len) -> Result<(), String> {
+    match expected {
+        Len::Exactly(len) if found != len => Err(format!("holds {found} bytes, expected {len}")),
+        Len::AtMost(limit) if found > limit => Err(format!("holds {found} bytes, expected at most {limit}")),
+        Len::Exactly(_) | Len::AtMost(_) => Ok(()),
+    }
+}
+
+fn not_opened(purpose: &Purpose, key: &str, source: OpenError) -> RegistryError {
+    RegistryError::Open { stage: purpose.stage(), object: key.into(), source }
+}
+
+/// Hashes what passes on to the file.
+struct Hashing<'a> {
+    file: &'a File,
+    hash: Sha256,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}

@@ -1,0 +1,107 @@
+//! A plain bundle directory, read into memory.
+//!
+//! What counts: regular files, by their path below the directory. What does not: anything whose name begins with a dot
+//! (`.git`, `.cache`, editors' droppings), at any depth. A symbolic link is read when it leads to a regular file inside
+//! the directory; one that leads outside is refused rather than followed, as the caches of some model hubs have them: such
+//! a directory is copied with its links resolved first. Links to directories, pipes, sockets and devices are refused.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::RegistryError;
+use super::file_index::{MAX_FILES, MAX_TOTAL_LEN, check_bounds};
+use crate::bundle::Files;
+
+/// Directories are nested at most this deep.
+const MAX_DEPTH: usize = 16;
+
+/// Reads the directory `path`. Blocks.
+///
+/// # Errors
+/// It cannot be read, holds more than a version may (1,000 files, 64 GiB), or something that no bundle may hold.
+pub fn read_directory(path: &Path) -> Result<Files, RegistryError> {
+    let root = path.canonicalize().map_err(unreadable(path))?;
+    let mut reading = Reading { root: root.clone(), files: Files::new(), room: MAX_TOTAL_LEN };
+    reading.directory(&root, "", 0)?;
+    let sizes = reading.files.iter().map(|(path, bytes)| (path.as_str(), bytes.len() as u64));
+    check_bounds(sizes).map_err(|reason| RegistryError::Bounds { reason: format!("{}: {reason}", path.display()) })?;
+    Ok(reading.files)
+}
+
+struct Reading {
+    root: PathBuf,
+    files: Files,
+    /// Bytes that may still come.
+    room: u64,
+}
+
+impl Reading {
+    fn directory(&mut self, path: &Path, prefix: &str, depth: usize) -> Result<(), RegistryError> {
+        if depth > MAX_DEPTH {
+            return Err(unfit(path, "directories are nested more than 16 deep"));
+        }
+        for entry in fs::read_dir(path).map_err(unreadable(path))? {
+            let entry = entry.map_err(unreadable(path))?;
+            let name = entry.file_name();
+            let name = name.to_str().ok_or_else(|| unfit(&entry.path(), "its name is not UTF-8"))?;
+            if name.starts_with('.') {
+                tracing::debug!(path = %entry.path().display(), "hidden, not part of the bundle");
+                continue;
+            }
+            self.entry(&entry.path(), format!("{prefix}{name}"), depth)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &Path, name: String, depth: usize) -> Result<(), RegistryError> {
+        let kind = fs::symlink_metadata(path).map_err(unreadable(path))?.file_type();
+        if kind.is_dir() {
+            return self.directory(path, &format!("{name}/"), depth + 1);
+        }
+        if kind.is_symlink() {
+            let target = path.canonicalize().map_err(unreadable(path))?;
+            if !target.starts_with(&self.root) {
+                return Err(unfit(path, "it is a link that leads out of the directory"));
+            }
+            return self.file(&target, name);
+        }
+        self.file(path, name)
+    }
+
+    fn file(&mut self, path: &Path, name: String) -> Result<(), RegistryError> {
+        // Looked at before it is opened: opening a pipe waits for its writer.
+        if !fs::metadata(path).map_err(unreadable(path))?.is_file() {
+            return Err(unfit(path, "it is no regular file"));
+        }
+        if self.files.len() == MAX_FILES {
+            return Err(unfit(path, "there are more than 1,000 files"));
+        }
+        let bytes = read_bounded(path, self.room).map_err(unreadable(path))?;
+        self.room = self.room.saturating_sub(bytes.len() as u64);
+        self.files.insert(name, bytes.into());
+        Ok(())
+    }
+}
+
+/// The size may change between looking and reading: what is read is bounded, whatever was seen.
+fn read_bounded(path: &Path, room: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let seen = file.metadata()?.len();
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "the directory holds more than 64 GiB");
+    if seen > room {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(seen).map_err(|_| too_large())?);
+    file.take(room.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > room { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> RegistryError + use<> {
+    let path = path.to_owned();
+    move |source| RegistryError::Unreadable { path, source }
+}
+
+fn unfit(path: &Path, reason: &'static str) -> RegistryError {
+    RegistryError::Unfit { path: path.to_owned(), reason }
+}

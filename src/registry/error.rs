@@ -1,0 +1,221 @@
+//! Why a model was not published, promoted or fetched.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::keys::KeyError;
+use crate::sealed::{OpenError, SealError};
+use crate::store::StoreError;
+
+/// What kind of object a failure is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// `aliases/`: where an alias points.
+    Alias,
+    /// `log/`: what happened, in order.
+    Log,
+    /// `keyslots/`: an artifact's key under a KEK.
+    Keyslot,
+    /// The sealed list of a version's files.
+    FileIndex,
+    /// A sealed file.
+    Blob,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alias => "alias",
+            Self::Log => "log entry",
+            Self::Keyslot => "keyslot",
+            Self::FileIndex => "file index",
+            Self::Blob => "sealed file",
+        })
+    }
+}
+
+/// Why a model was not published, promoted or fetched: the stage, the object, and the cause as `source`.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// A model, version or alias is not named by the rules.
+    #[error("malformed model name {found:?}: {reason}")]
+    BadReference {
+        /// As given, cut to 120 characters.
+        found: String,
+        /// The rule.
+        reason: &'static str,
+    },
+    /// A file of the bundle directory cannot be read.
+    #[error("{} cannot be read", path.display())]
+    Unreadable {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of the bundle directory is none a bundle may hold.
+    #[error("{} cannot be in a bundle: {reason}", path.display())]
+    Unfit {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
+    /// More or larger files than a version may hold, or one with a path that names no file below the bundle.
+    #[error("the files cannot be a version: {reason}")]
+    Bounds {
+        /// What was expected and found.
+        reason: String,
+    },
+    /// No alias of that name.
+    #[error("model {model} has no alias {alias}")]
+    NoAlias {
+        /// The model.
+        model: String,
+        /// The alias.
+        alias: String,
+    },
+    /// No version of that name or digest.
+    #[error("the registry has no version {model}")]
+    NoVersion {
+        /// As asked for.
+        model: String,
+    },
+    /// The version is there with other content.
+    #[error("version {model} is published already, with other content; versions are immutable")]
+    Immutable {
+        /// `NAME:VERSION`.
+        model: String,
+    },
+    /// The store failed.
+    #[error("{stage} {object}: the store failed")]
+    Store {
+        /// Kind of object.
+        stage: Stage,
+        /// Its key.
+        object: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// The KEK is not had.
+    #[error("the sealing key cannot be had")]
+    Key {
+        /// Why.
+        #[from]
+        source: KeyError,
+    },
+    /// No keyslot for the key at hand.
+    #[error("keyslot {object}: the key {key} does not open this model, which is sealed under {found}")]
+    WrongKey {
+        /// Where the keyslots are.
+        object: String,
+        /// Name of the KEK at hand.
+        key: String,
+        /// Names of the KEKs that would open it.
+        found: String,
+    },
+    /// Sealed bytes are not authentic.
+    #[error("{stage} {object} cannot be opened")]
+    Open {
+        /// Kind of object.
+        stage: Stage,
+        /// Its key.
+        object: String,
+        /// Why.
+        source: OpenError,
+    },
+    /// An object is not what the one that names it says.
+    #[error("{stage} {object}: {reason}")]
+    Damaged {
+        /// Kind of object.
+        stage: Stage,
+        /// Its key.
+        object: String,
+        /// What was expected and found.
+        reason: String,
+    },
+    /// Sealing failed.
+    #[error("sealing a file failed")]
+    Seal {
+        /// Why.
+        #[from]
+        source: SealError,
+    },
+    /// The local copy of a sealed file failed.
+    #[error("a sealed file cannot be written to the temporary directory")]
+    Scratch {
+        /// Why.
+        #[from]
+        source: std::io::Error,
+    },
+    /// Others wrote all the time.
+    #[error("{stage} {object}: other writers were first {attempts} times")]
+    Contended {
+        /// Kind of object.
+        stage: Stage,
+        /// Its key.
+        object: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// A worker ended without an answer.
+    #[error("a worker thread ended early")]
+    Worker {
+        /// Why.
+        #[from]
+        source: tokio::task::JoinError,
+    },
+}
+
+impl RegistryError {
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Store { source, .. } => source.remedy().map(Into::into).or_else(|| self.remedy_text()),
+            Self::Key { source } => source.remedy(),
+            Self::Open { source, .. } => source.remedy().or_else(|| self.remedy_text()),
+            Self::WrongKey { found, .. } => Some(format!("give the key named {found} with --key or STRONGROOM_KEY")),
+            Self::BadReference { .. }
+            | Self::Unreadable { .. }
+            | Self::Unfit { .. }
+            | Self::Bounds { .. }
+            | Self::NoAlias { .. }
+            | Self::NoVersion { .. }
+            | Self::Immutable { .. }
+            | Self::Damaged { .. }
+            | Self::Seal { .. }
+            | Self::Scratch { .. }
+            | Self::Contended { .. }
+            | Self::Worker { .. } => self.remedy_text(),
+        }
+    }
+
+    fn remedy_text(&self) -> Option<String> {
+        let text = match self {
+            Self::BadReference { .. } => "write NAME, NAME:ALIAS, NAME:VERSION or NAME@sha256:HEX",
+            Self::Unfit { .. } => "leave it out, or copy the directory with its links resolved: cp -rL DIR COPY",
+            Self::NoAlias { .. } => "promote a version to it: strongroom promote NAME:VERSION --alias ALIAS",
+            Self::NoVersion { .. } => "publish it: strongroom publish DIR",
+            Self::Immutable { .. } => "raise `version` in model.toml and publish again",
+            Self::Store { .. } | Self::Open { .. } | Self::Damaged { .. } => {
+                "the object is missing or was altered: restore it from the bucket's versions, or publish the model again \
+                 under a new version and promote that"
+            }
+            Self::Scratch { .. } => "make room in the temporary directory, or set TMPDIR to another one",
+            Self::Contended { .. } => "try again",
+            Self::Unreadable { .. }
+            | Self::Bounds { .. }
+            | Self::Key { .. }
+            | Self::WrongKey { .. }
+            | Self::Seal { .. }
+            | Self::Worker { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// Names the object a store's failure is about.
+pub(super) fn at(stage: Stage, object: &str) -> impl FnOnce(StoreError) -> RegistryError + use<> {
+    let object = object.to_owned();
+    move |source| RegistryError::Store { stage, object, source }
+}

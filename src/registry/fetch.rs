@@ -1,0 +1,89 @@
+//! A sealed version becomes files in memory: alias, register entry, keyslot, file index, sealed files.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::artifact::Purpose;
+use super::blob::{Len, Opener};
+use super::error::Stage;
+use super::file_index::{FileIndex, IndexedFile, MAX_INDEX_LEN};
+use super::log::{self, Log};
+use super::reference::Selector;
+use super::statement::{Entry, Register};
+use super::{Fetched, ModelRef, Registry, RegistryError, alias, keyslot, layout};
+use crate::bundle::Files;
+
+/// Files that are fetched at the same time; what they have in memory is bounded over all of them.
+const FILES_IN_FLIGHT: usize = 4;
+
+pub(super) async fn fetch(registry: &Registry, model: &ModelRef) -> Result<Fetched, RegistryError> {
+    let began = Instant::now();
+    let entry = resolve(registry, model).await?;
+    let (index, opener) = file_index(registry, &entry.event).await?;
+    let files = open_files(&opener, index.files).await?;
+    let bytes: usize = files.values().map(bytes::Bytes::len).sum();
+    let seconds = began.elapsed().as_secs_f64();
+    let (name, version) = (entry.event.model, entry.event.version);
+    tracing::info!(model = name, version, digest = entry.digest, files = files.len(), bytes, seconds, "model fetched");
+    Ok(Fetched { files, name, version, digest: entry.digest, signed: false })
+}
+
+/// Opens a version's list of files, and answers with what opens the files themselves.
+pub(super) async fn file_index(registry: &Registry, register: &Register) -> Result<(FileIndex, Opener), RegistryError> {
+    let artifact = Arc::new(keyslot::open(registry, register).await?);
+    let opener = Opener::new(registry.store.clone(), artifact);
+    let (key, purpose) = (layout::blob(&register.file_index), Purpose::FileIndex);
+    let opened = opener.open(&register.file_index, &purpose, Len::AtMost(MAX_INDEX_LEN)).await?;
+    let index = FileIndex::read(&opened.plain).map_err(|reason| purpose.damaged(&key, reason))?;
+    // The list is authentic, the entry that names it is not: the list says which version this is.
+    if index.model != register.model || index.version != register.version {
+        let found = format!("{}:{}", index.model, index.version);
+        let expected = format!("{}:{}", register.model, register.version);
+        return Err(purpose.damaged(&key, format!("lists the files of {found}, expected {expected}")));
+    }
+    Ok((index, opener))
+}
+
+/// An alias is read from its object alone, so that serving needs no look at the whole log.
+async fn resolve(registry: &Registry, model: &ModelRef) -> Result<Entry<Register>, RegistryError> {
+    match &model.selector {
+        Selector::Alias(alias) => resolve_alias(registry, &model.name, alias).await,
+        Selector::Version(_) | Selector::Digest(_) => Log::read(&registry.store).await?.resolve(model),
+    }
+}
+
+async fn resolve_alias(registry: &Registry, model: &str, alias: &str) -> Result<Entry<Register>, RegistryError> {
+    let promote = alias::read(&registry.store, model, alias).await?;
+    let no_alias = || RegistryError::NoAlias { model: model.into(), alias: alias.into() };
+    let promote = promote.ok_or_else(no_alias)?.event;
+    let entry = log::entry(&registry.store, promote.register.index).await?;
+    let damaged = |reason| RegistryError::Damaged {
+        stage: Stage::Log,
+        object: layout::log_entry(promote.register.index),
+        reason,
+    };
+    if entry.digest != promote.register.sha256 {
+        let reason = format!("has the digest {}, the alias names {}", entry.digest, promote.register.sha256);
+        return Err(damaged(reason));
+    }
+    let register = entry.as_register().ok_or_else(|| damaged("is no register entry".into()))?;
+    if register.event.model != promote.model || register.event.version != promote.version {
+        return Err(damaged(format!("is not of {}:{}", promote.model, promote.version)));
+    }
+    Ok(register)
+}
+
+async fn open_files(opener: &Opener, files: Vec<IndexedFile>) -> Result<Files, RegistryError> {
+    let opening = stream::iter(files.into_iter().enumerate()).map(|(place, file)| async move {
+        let purpose = Purpose::File(place);
+        let opened = opener.open(&file.blob, &purpose, Len::Exactly(file.len)).await?;
+        if opened.sha256 != file.sha256 {
+            let reason = format!("its plaintext has the digest {}, expected {}", opened.sha256, file.sha256);
+            return Err(purpose.damaged(&layout::blob(&file.blob), reason));
+        }
+        Ok((file.path, opened.plain))
+    });
+    opening.buffer_unordered(FILES_IN_FLIGHT).try_collect().await
+}

@@ -1,0 +1,178 @@
+//! The log: every change to the registry, in one order, each entry naming the digest of the one before.
+//!
+//! Creating `log/<index>.json` is the commit point of whatever it says. Of two writers, one creates the object; the other
+//! reads on and tries again behind it.
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::error::{Stage, at};
+use super::reference::Selector;
+use super::statement::{Entry, Event, MAX_ENTRY_LEN, NO_PREVIOUS, Promote, Register};
+use super::{ModelRef, RegistryError, layout, timestamp};
+use crate::store::{Store, StoreError};
+
+/// How many entries are read at the same time.
+const READ_AHEAD: usize = 16;
+/// A log is read up to this length.
+const MAX_ENTRIES: usize = 100_000;
+/// How often a writer tries to be first. Each time it is not, another one was, so the whole makes progress.
+pub(super) const ATTEMPTS: u32 = 100;
+
+/// All entries read so far, oldest first; entry `n` stands at index `n`.
+pub(super) struct Log<'a> {
+    store: &'a Store,
+    entries: Vec<Entry>,
+}
+
+/// What came of trying to append.
+pub(super) enum Appended {
+    /// It is in the log.
+    Entry(Box<Entry>),
+    /// Another writer was first; the log was read on.
+    Lost,
+}
+
+impl<'a> Log<'a> {
+    /// Reads all entries and checks the chain.
+    pub(super) async fn read(store: &'a Store) -> Result<Self, RegistryError> {
+        Self::read_listed(store, store.list(layout::LOG).await.map_err(at(Stage::Log, layout::LOG))?).await
+    }
+
+    /// As [`Log::read`]; a directory that is not there yet is an empty registry.
+    pub(super) async fn read_or_begin(store: &'a Store) -> Result<Self, RegistryError> {
+        let keys = match store.list(layout::LOG).await {
+            Err(StoreError::NoStore { .. }) => Vec::new(),
+            listed => listed.map_err(at(Stage::Log, layout::LOG))?,
+        };
+        Self::read_listed(store, keys).await
+    }
+
+    async fn read_listed(store: &'a Store, keys: Vec<String>) -> Result<Self, RegistryError> {
+        let len = keys.iter().filter(|key| layout::log_index(key).is_some()).count();
+        check_len(len)?;
+        let mut log = Self { store, entries: Vec::with_capacity(len) };
+        let mut bodies = stream::iter(0..len as u64).map(|index| read_body(store, index)).buffered(READ_AHEAD);
+        while let Some(body) = bodies.try_next().await? {
+            log.link(body)?;
+        }
+        drop(bodies);
+        Ok(log)
+    }
+
+    /// Appends what `event` says, if nobody else appended since the log was read; otherwise reads on.
+    pub(super) async fn try_append(&mut self, event: Event) -> Result<Appended, RegistryError> {
+        let index = self.entries.len() as u64;
+        let key = layout::log_entry(index);
+        let entry = Entry::write(index, self.head(), &timestamp::now(), event)
+            .map_err(|reason| RegistryError::Damaged { stage: Stage::Log, object: key.clone(), reason })?;
+        self.store.create(&key, entry.bytes.clone()).await.map_err(at(Stage::Log, &key))?;
+        self.read_on().await?;
+        // Not `create`'s answer decides but the log: an answer may have been lost on the way.
+        match self.entries.get(entry.index as usize) {
+            Some(winner) if winner.digest == entry.digest => Ok(Appended::Entry(Box::new(entry))),
+            Some(_) | None => Ok(Appended::Lost),
+        }
+    }
+
+    /// The register entry of a version.
+    pub(super) fn registered(&self, model: &str, version: &str) -> Option<Entry<Register>> {
+        self.find_register(|entry| entry.event.model == model && entry.event.version == version)
+    }
+
+    /// Where an alias points by the log; the alias object may lag behind after a crash.
+    pub(super) fn promoted(&self, model: &str, alias: &str) -> Option<Entry<Promote>> {
+        let promotes = self.entries.iter().rev().filter_map(Entry::as_promote);
+        promotes.into_iter().find(|entry| entry.event.model == model && entry.event.alias == alias)
+    }
+
+    /// The aliases a model ever had.
+    pub(super) fn aliases(&self, model: &str) -> Vec<String> {
+        let promotes = self.entries.iter().filter_map(Entry::as_promote).map(|entry| entry.event);
+        let mut aliases: Vec<_> = promotes.filter(|event| event.model == model).map(|event| event.alias).collect();
+        aliases.sort();
+        aliases.dedup();
+        aliases
+    }
+
+    /// The register entry that `model` means, by the log.
+    pub(super) fn resolve(&self, model: &ModelRef) -> Result<Entry<Register>, RegistryError> {
+        let found = match &model.selector {
+            Selector::Version(version) => self.registered(&model.name, version),
+            Selector::Digest(digest) => {
+                self.find_register(|entry| entry.digest == *digest && entry.event.model == model.name)
+            }
+            Selector::Alias(alias) => match self.promoted(&model.name, alias) {
+                Some(entry) => self.find_register(|register| register.digest == entry.event.register.sha256),
+                None => return Err(RegistryError::NoAlias { model: model.name.clone(), alias: alias.clone() }),
+            },
+        };
+        found.ok_or_else(|| RegistryError::NoVersion { model: model.to_string() })
+    }
+
+    fn find_register(&self, matches: impl Fn(&Entry<Register>) -> bool) -> Option<Entry<Register>> {
+        // The first one holds: a second registration of a version is none.
+        self.entries.iter().filter_map(Entry::as_register).find(|entry| matches(entry))
+    }
+
+    fn head(&self) -> &str {
+        self.entries.last().map_or(NO_PREVIOUS, |entry| &entry.digest)
+    }
+
+    async fn read_on(&mut self) -> Result<(), RegistryError> {
+        while let Some(body) = read_next(self.store, self.entries.len() as u64).await? {
+            check_len(self.entries.len() + 1)?;
+            self.link(body)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the entry that follows, if it does follow.
+    fn link(&mut self, body: Bytes) -> Result<(), RegistryError> {
+        let index = self.entries.len() as u64;
+        let entry = read_entry(index, body)?;
+        if entry.prev != self.head() {
+            let reason = format!("prev is {}, but the entry before has the digest {}", entry.prev, self.head());
+            return Err(RegistryError::Damaged { stage: Stage::Log, object: layout::log_entry(index), reason });
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+}
+
+/// One entry by its index, without the chain: for who knows its digest.
+pub(super) async fn entry(store: &Store, index: u64) -> Result<Entry, RegistryError> {
+    read_entry(index, read_body(store, index).await?)
+}
+
+async fn read_body(store: &Store, index: u64) -> Result<Bytes, RegistryError> {
+    let key = layout::log_entry(index);
+    let (body, _) = store.get(&key, MAX_ENTRY_LEN).await.map_err(at(Stage::Log, &key))?;
+    Ok(body)
+}
+
+async fn read_next(store: &Store, index: u64) -> Result<Option<Bytes>, RegistryError> {
+    let key = layout::log_entry(index);
+    match store.get(&key, MAX_ENTRY_LEN).await {
+        Ok((body, _)) => Ok(Some(body)),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(source) => Err(at(Stage::Log, &key)(source)),
+    }
+}
+
+fn read_entry(index: u64, body: Bytes) -> Result<Entry, RegistryError> {
+    let damaged = |reason| RegistryError::Damaged { stage: Stage::Log, object: layout::log_entry(index), reason };
+    let entry = Entry::read(body).map_err(damaged)?;
+    if entry.index != index {
+        return Err(damaged(format!("says it is entry {}", entry.index)));
+    }
+    Ok(entry)
+}
+
+fn check_len(len: usize) -> Result<(), RegistryError> {
+    if len <= MAX_ENTRIES {
+        return Ok(());
+    }
+    let (stage, object) = (Stage::Log, layout::LOG.to_owned());
+    Err(RegistryError::Damaged { stage, object, reason: format!("more than {MAX_ENTRIES} entries") })
+}

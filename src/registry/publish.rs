@@ -1,0 +1,161 @@
+//! A directory becomes a published version: keyslot, sealed files, log entry. The last one is the commit point; whatever
+//! happens before it leaves objects that nothing names.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::task::spawn_blocking;
+
+use super::artifact::{Artifact, Purpose};
+use super::blob::{self, SealedFile};
+use super::error::{Stage, at};
+use super::file_index::{FileIndex, IndexedFile, check_bounds};
+use super::log::{ATTEMPTS, Appended, Log};
+use super::reference::{check_name, check_version, checked};
+use super::statement::{Entry, Event, Register};
+use super::{Registry, RegistryError, alias, fetch, keyslot, layout};
+use crate::bundle::Files;
+use crate::sealed::digest::sha256_hex;
+
+/// Files that are sealed and written at the same time.
+const FILES_IN_FLIGHT: usize = 2;
+
+/// A version in the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The model's name.
+    pub name: String,
+    /// The version.
+    pub version: String,
+    /// Hex SHA-256 of its register entry.
+    pub digest: String,
+    /// That entry's place in the log.
+    pub index: u64,
+    /// Whether it was there before, with the same content.
+    pub already: bool,
+}
+
+/// One file is sealed and in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// The file's path within the bundle.
+    pub path: &'a str,
+    /// Its length in bytes.
+    pub len: u64,
+}
+
+/// Names a version and its content.
+pub(super) struct Release<'a> {
+    pub(super) name: &'a str,
+    pub(super) version: &'a str,
+    pub(super) files: &'a Files,
+}
+
+pub(super) async fn publish(
+    registry: &Registry,
+    release: &Release<'_>,
+    progress: &(dyn Fn(Progress<'_>) + Sync),
+) -> Result<Published, RegistryError> {
+    checked(release.name, check_name)?;
+    checked(release.version, check_version)?;
+    let sizes = release.files.iter().map(|(path, bytes)| (path.as_str(), bytes.len() as u64));
+    check_bounds(sizes).map_err(|reason| RegistryError::Bounds { reason })?;
+    let mut log = Log::read_or_begin(&registry.store).await?;
+    alias::repair(&registry.store, &log, release.name).await?;
+    if let Some(entry) = log.registered(release.name, release.version) {
+        return same_or_refused(registry, release, &entry).await;
+    }
+    let register = seal_all(registry, release, progress).await?;
+    commit(registry, release, &mut log, register).await
+}
+
+/// Appends the register entry. Who published the same version meanwhile, was first.
+async fn commit(
+    registry: &Registry,
+    release: &Release<'_>,
+    log: &mut Log<'_>,
+    register: Register,
+) -> Result<Published, RegistryError> {
+    for _ in 0..ATTEMPTS {
+        if let Some(entry) = log.registered(release.name, release.version) {
+            return same_or_refused(registry, release, &entry).await;
+        }
+        match log.try_append(Event::Register(register.clone())).await? {
+            Appended::Entry(entry) => return Ok(published(release, entry.index, entry.digest.clone(), false)),
+            Appended::Lost => {}
+        }
+    }
+    Err(RegistryError::Contended { stage: Stage::Log, object: layout::LOG.into(), attempts: ATTEMPTS })
+}
+
+/// Publishing again what is there is no error; publishing something else under its name is.
+async fn same_or_refused(
+    registry: &Registry,
+    release: &Release<'_>,
+    entry: &Entry<Register>,
+) -> Result<Published, RegistryError> {
+    let (index, _) = fetch::file_index(registry, &entry.event).await?;
+    let files = release.files.clone();
+    if spawn_blocking(move || index.lists(&files)).await? {
+        return Ok(published(release, entry.index, entry.digest.clone(), true));
+    }
+    Err(RegistryError::Immutable { model: format!("{}:{}", release.name, release.version) })
+}
+
+fn published(release: &Release<'_>, index: u64, digest: String, already: bool) -> Published {
+    Published { name: release.name.into(), version: release.version.into(), digest, index, already }
+}
+
+/// Seals everything under a fresh artifact key. The keyslot goes first: it is small, and if the key or the store refuses
+/// us, we know before gigabytes are sealed.
+async fn seal_all(
+    registry: &Registry,
+    release: &Release<'_>,
+    progress: &(dyn Fn(Progress<'_>) + Sync),
+) -> Result<Register, RegistryError> {
+    let artifact = Arc::new(Artifact::new()?);
+    let kek = keyslot::create(registry, &artifact).await?;
+    let files = seal_files(registry, release.files, &artifact, progress).await?;
+    let mut blobs: Vec<String> = files.iter().map(|file| file.blob.clone()).collect();
+    let index = FileIndex { model: release.name.into(), version: release.version.into(), files };
+    let bytes = index.write().map_err(|reason| RegistryError::Bounds { reason })?;
+    let file_index = put_sealed(registry, &artifact, Purpose::FileIndex, bytes.into()).await?;
+    blobs.push(file_index.clone());
+    blobs.sort();
+    let (model, version) = (index.model, index.version);
+    Ok(Register { model, version, artifact: artifact.id.clone(), kek, file_index, blobs })
+}
+
+async fn seal_files(
+    registry: &Registry,
+    files: &Files,
+    artifact: &Arc<Artifact>,
+    progress: &(dyn Fn(Progress<'_>) + Sync),
+) -> Result<Vec<IndexedFile>, RegistryError> {
+    let sealing = stream::iter(files.iter().enumerate()).map(|(place, (path, plain))| async move {
+        let blob = put_sealed(registry, artifact, Purpose::File(place), plain.clone()).await?;
+        let hashed = plain.clone();
+        let sha256 = spawn_blocking(move || sha256_hex(&hashed)).await?;
+        let len = plain.len() as u64;
+        progress(Progress { path, len });
+        Ok::<_, RegistryError>(IndexedFile { path: path.clone(), sha256, len, blob })
+    });
+    sealing.buffered(FILES_IN_FLIGHT).try_collect().await
+}
+
+/// Seals `plain` and puts it into the store; answers with the sealed file's digest.
+async fn put_sealed(
+    registry: &Registry,
+    artifact: &Arc<Artifact>,
+    purpose: Purpose,
+    plain: Bytes,
+) -> Result<String, RegistryError> {
+    let (artifact, stage) = (Arc::clone(artifact), purpose.stage());
+    let SealedFile { file, digest } = spawn_blocking(move || blob::seal(&plain, &artifact, &purpose)).await??;
+    let key = layout::blob(&digest);
+    // An object of that name is there only if an earlier attempt of ours arrived: the name is its content's digest.
+    registry.store.create_from_file(&key, file.path()).await.map_err(at(stage, &key))?;
+    tracing::info!(%stage, blob = digest, "sealed file written");
+    Ok(digest)
+}

@@ -1,0 +1,29 @@
+//! A predictor on one inference thread.
+
+use std::sync::Arc;
+
+use crate::http::Worker;
+use crate::model::RunError;
+use crate::predict::{PredictError, Predictor, Request, Response, SelfTestError, Session};
+
+/// The shared predictor with one thread's own state of its graphs.
+pub(super) struct PredictWorker {
+    predictor: Arc<Predictor>,
+    session: Session,
+}
+
+impl PredictWorker {
+    pub(super) fn boxed(predictor: &Arc<Predictor>) -> Result<Box<dyn Worker>, RunError> {
+        Ok(Box::new(Self { session: predictor.session()?, predictor: Arc::clone(predictor) }))
+    }
+}
+
+impl Worker for PredictWorker {
+    fn predict(&mut self, request: &Request) -> Result<Response, PredictError> {
+        self.predictor.predict(&mut self.session, request)
+    }
+
+    fn self_test(&mut self) -> Result<(), SelfTestError> {
+        self.predictor.self_test(&mut self.session)
+    }
+}

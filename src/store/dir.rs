@@ -1,0 +1,287 @@
+//! A directory: each object is a file. Reads are of one open descriptor; an object is written beside its place and
+//! then linked (create: fails when there is one) or renamed (swap, under a lock) into it.
+
+mod temporary;
+mod version;
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustix::fs::OFlags;
+
+use super::{ETag, MAX_LISTED, Object, StoreError, blocking, key};
+use temporary::Temporary;
+use version::version;
+
+#[derive(Debug, Clone)]
+pub(super) struct Dir(Arc<Root>);
+
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
+}
+
+impl Dir {
+    pub(super) fn new(root: &Path) -> Self {
+        Self(Arc::new(Root { path: root.to_owned() }))
+    }
+
+    pub(super) async fn head(&self, key: &str) -> Result<Object, StoreError> {
+        self.run(key, |root, key| Ok(root.open(key)?.object)).await
+    }
+
+    pub(super) async fn get(&self, key: &str, limit: u64) -> Result<(Bytes, ETag), StoreError> {
+        self.run(key, move |root, key| root.get(key, limit)).await
+    }
+
+    pub(super) async fn get_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
+        let etag = etag.clone();
+        self.run(key, move |root, key| root.get_range(key, range, &etag)).await
+    }
+
+    pub(super) async fn create(&self, key: &str, body: Bytes) -> Result<bool, StoreError> {
+        self.run(key, move |root, key| root.create(key, |file| file.write_all(&body))).await
+    }
+
+    pub(super) async fn create_from_file(&self, key: &str, file: &Path) -> Result<bool, StoreError> {
+        let path = file.to_owned();
+        self.run(key, move |root, key| {
+            let unreadable = |source| StoreError::Source { path: path.clone(), source };
+            let mut source = File::open(&path).map_err(unreadable)?;
+            root.create(key, |file| io::copy(&mut source, file).map(drop))
+        })
+        .await
+    }
+
+    pub(super) async fn swap(&self, key: &str, expected: Option<&ETag>, body: Bytes) -> Result<ETag, StoreError> {
+        let expected = expected.cloned();
+        self.run(key, move |root, key| match expected {
+            Some(expected) => root.replace(key, &expected, &body),
+            None => root.create_new(key, &body),
+        })
+        .await
+    }
+
+    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.run(prefix, |root, prefix| root.list(prefix)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        key: &str,
+        work: impl FnOnce(&Root, &str) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (root, key) = (Arc::clone(&self.0), key.to_owned());
+        blocking(move || work(&root, &key)).await
+    }
+}
+
+/// An object's file and what it was when it was opened.
+struct Opened {
+    file: File,
+    object: Object,
+}
+
+impl Root {
+    fn open(&self, key: &str) -> Result<Opened, StoreError> {
+        let failed = |error| self.failed(key, error);
+        // NONBLOCK: a named pipe under the key must not hang us. A symbolic link under the key is not followed.
+        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+        let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(self.path.join(key)).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(StoreError::NotFound { object: self.object(key) });
+        }
+        Ok(Opened { file, object: Object { len: metadata.len(), etag: version(&metadata) } })
+    }
+
+    fn get(&self, key: &str, limit: u64) -> Result<(Bytes, ETag), StoreError> {
+        let Opened { file, object } = self.open(key)?;
+        let mut body = Vec::new();
+        // One byte more than allowed shows that there is more, also where the file grew since it was measured.
+        (&file).take(limit.saturating_add(1)).read_to_end(&mut body).map_err(|error| self.failed(key, error))?;
+        let len = object.len.max(body.len() as u64);
+        if len > limit {
+            return Err(StoreError::TooLarge { object: self.object(key), len, limit });
+        }
+        self.unchanged(key, &file, &object.etag)?;
+        Ok((body.into(), object.etag))
+    }
+
+    fn get_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
+        let Opened { file, object } = self.open(key)?;
+        if object.etag != *etag {
+            return Err(StoreError::Changed { object: self.object(key) });
+        }
+        let beyond = || StoreError::OutOfRange { object: self.object(key), end: range.end };
+        let len = usize::try_from(range.end.saturating_sub(range.start)).map_err(|_| beyond())?;
+        if range.end > object.len {
+            return Err(beyond());
+        }
+        let mut part = vec![0; len];
+        file.read_exact_at(&mut part, range.start).map_err(|error| self.failed(key, error))?;
+        self.unchanged(key, &file, etag)?;
+        Ok(part.into())
+    }
+
+    /// We never write to an object's file again; whoever did so behind our back is found out here.
+    fn unchanged(&self, key: &str, file: &File, etag: &ETag) -> Result<(), StoreError> {
+        let metadata = file.metadata().map_err(|error| self.failed(key, error))?;
+        match version(&metadata) == *etag {
+            true => Ok(()),
+            false => Err(StoreError::Changed { object: self.object(key) }),
+        }
+    }
+
+    fn create(&self, key: &str, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<bool, StoreError> {
+        let failed = |error| self.unwritten(key, error);
+        let place = self.path.join(key);
+        if place.symlink_metadata().is_ok() {
+            return Ok(false);
+        }
+        let temporary = Temporary::filled(&self.path, fill).map_err(failed)?;
+        self.make_parents(&place).map_err(failed)?;
+        match temporary.link(&place) {
+            Ok(()) => sync_directory(&place).map(|()| true).map_err(failed),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn create_new(&self, key: &str, body: &[u8]) -> Result<ETag, StoreError> {
+        let mut etag = None;
+        let fill = |file: &mut File| {
+            file.write_all(body)?;
+            etag = Some(version(&file.metadata()?));
+            Ok(())
+        };
+        match (self.create(key, fill)?, etag) {
+            (true, Some(etag)) => Ok(etag),
+            (true | false, _) => Err(StoreError::Conflict { object: self.object(key) }),
+        }
+    }
+
+    fn replace(&self, key: &str, expected: &ETag, body: &[u8]) -> Result<ETag, StoreError> {
+        let failed = |error| self.unwritten(key, error);
+        let place = self.path.join(key);
+        let conflict = || StoreError::Conflict { object: self.object(key) };
+        // Looked at before the lock file is made: nothing is left in a store for a key that is not there.
+        match self.open(key) {
+            Ok(opened) if opened.object.etag == *expected => {}
+            Ok(_) | Err(StoreError::NotFound { .. }) => return Err(conflict()),
+            Err(error) => return Err(error),
+        }
+        let _lock = version::lock(&place).map_err(failed)?;
+        let before = self.open(key)?;
+        if before.object.etag != *expected {
+            return Err(conflict());
+        }
+        let before = before.file.metadata().map_err(failed)?;
+        let temporary = Temporary::filled(&self.path, |file| {
+            file.write_all(body)?;
+            version::succeed(file, &before)
+        })
+        .map_err(failed)?;
+        let etag = temporary.version().map_err(failed)?;
+        temporary.rename(&place).map_err(failed)?;
+        sync_directory(&place).map_err(failed)?;
+        Ok(etag)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        if !self.path.is_dir() {
+            return Err(StoreError::NoStore { store: self.path.display().to_string() });
+        }
+        let mut keys = Vec::new();
+        let mut folders = vec![prefix.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"))];
+        while let Some(folder) = folders.pop() {
+            self.list_folder(&folder, prefix, (&mut keys, &mut folders))
+                .map_err(|error| self.failed(&folder, error))?;
+            if keys.len() > MAX_LISTED || folders.len() > MAX_LISTED {
+                return Err(StoreError::TooMany { store: self.path.display().to_string(), limit: MAX_LISTED });
+            }
+        }
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    /// Adds what `folder` (empty, or ending in `/`) holds to the keys and the folders still to be listed.
+    fn list_folder(
+        &self,
+        folder: &str,
+        prefix: &str,
+        (keys, folders): (&mut Vec<String>, &mut Vec<String>),
+    ) -> io::Result<()> {
+        let entries = match fs::read_dir(self.path.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let key = match entry.file_name().into_string() {
+                Ok(name) => format!("{folder}{name}"),
+                Err(_) => continue,
+            };
+            if key::wrong(&key).is_some() {
+                continue;
+            }
+            let kind = entry.file_type()?;
+            if kind.is_file() && key.starts_with(prefix) {
+                keys.push(key);
+            } else if kind.is_dir() && (key.starts_with(prefix) || prefix.starts_with(&key)) {
+                folders.push(format!("{key}/"));
+            }
+        }
+        Ok(())
+    }
+
+    fn make_parents(&self, place: &Path) -> io::Result<()> {
+        let Some(parent) = place.parent().filter(|parent| !parent.is_dir()) else { return Ok(()) };
+        fs::create_dir_all(parent)?;
+        // A folder is there after a power cut only if the one above it was synced.
+        parent.ancestors().take_while(|folder| folder.starts_with(&self.path)).try_for_each(sync_directory)
+    }
+
+    fn failed(&self, key: &str, error: io::Error) -> StoreError {
+        let object = self.object(key);
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory if !self.path.is_dir() => {
+                StoreError::NoStore { store: self.path.display().to_string() }
+            }
+            ErrorKind::NotFound | ErrorKind::NotADirectory => StoreError::NotFound { object },
+            ErrorKind::PermissionDenied => StoreError::Denied { object, source: error.into() },
+            ErrorKind::UnexpectedEof => StoreError::Changed { object },
+            _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                StoreError::NotFound { object }
+            }
+            _ => StoreError::Failed { object, source: error.into() },
+        }
+    }
+
+    /// What is missing while an object is written is no object.
+    fn unwritten(&self, key: &str, error: io::Error) -> StoreError {
+        let object = self.object(key);
+        match error.kind() {
+            ErrorKind::PermissionDenied => StoreError::Denied { object, source: error.into() },
+            _ => StoreError::Failed { object, source: error.into() },
+        }
+    }
+
+    fn object(&self, key: &str) -> String {
+        self.path.join(key).display().to_string()
+    }
+}
+
+/// Makes the entry of `place` in its folder survive a power cut.
+fn sync_directory(place: &Path) -> io::Result<()> {
+    place.parent().map_or(Ok(()), |folder| match folder.as_os_str().is_empty() {
+        true => File::open(".")?.sync_all(),
+        false => File::open(folder)?.sync_all(),
+    })
+}

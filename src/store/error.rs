@@ -1,0 +1,154 @@
+//! Why bytes were not read or written.
+
+use std::path::PathBuf;
+
+/// Why bytes were not read or written. `object` and `store` are written as the user would: `s3://BUCKET/KEY` or a path.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A store's location cannot be read.
+    #[error("{text:?} is neither s3://BUCKET[/PREFIX] nor a directory: {reason}")]
+    Location {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A key that no object can have.
+    #[error("{key:?} is no object key: {reason}")]
+    Key {
+        /// Its beginning.
+        key: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The bucket or directory is missing.
+    #[error("{store} does not exist")]
+    NoStore {
+        /// Bucket or directory.
+        store: String,
+    },
+    /// There is a store, but not this object in it.
+    #[error("there is no object {object}")]
+    NotFound {
+        /// Which.
+        object: String,
+    },
+    /// Pinned reads only: the object is another version now.
+    #[error("object {object} changed while it was read")]
+    Changed {
+        /// Which.
+        object: String,
+    },
+    /// Swaps only: another writer was first.
+    #[error("object {object} was changed by somebody else first")]
+    Conflict {
+        /// Which.
+        object: String,
+    },
+    /// The object is larger than its reader allows.
+    #[error("object {object} has {len} bytes, at most {limit} were expected")]
+    TooLarge {
+        /// Which.
+        object: String,
+        /// In bytes, as far as known.
+        len: u64,
+        /// In bytes.
+        limit: u64,
+    },
+    /// The object ends before the range that is read.
+    #[error("object {object} ends before byte {end}")]
+    OutOfRange {
+        /// Which.
+        object: String,
+        /// End of the range, exclusive.
+        end: u64,
+    },
+    /// More keys than are listed.
+    #[error("{store} holds more than {limit} objects")]
+    TooMany {
+        /// Bucket or directory.
+        store: String,
+        /// The bound.
+        limit: usize,
+    },
+    /// The caller may not do this.
+    #[error("access to {object} is denied")]
+    Denied {
+        /// Which.
+        object: String,
+        /// What the service or system said.
+        source: Cause,
+    },
+    /// AWS credentials are missing, expired or refused.
+    #[error("there are no usable AWS credentials for {object}")]
+    Credentials {
+        /// What was wanted with them.
+        object: String,
+        /// What the SDK or service said.
+        source: Cause,
+    },
+    /// No AWS region is configured.
+    #[error("no AWS region is set for {object}")]
+    Region {
+        /// What was wanted there.
+        object: String,
+    },
+    /// The service does not answer, or slows us down, after all attempts.
+    #[error("the store does not answer for {object} after {attempts} attempts")]
+    Unreachable {
+        /// What was wanted.
+        object: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// The last failure.
+        source: Cause,
+    },
+    /// The local file to upload cannot be read.
+    #[error("{} cannot be read", path.display())]
+    Source {
+        /// The local file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The runtime was shut down below the operation.
+    #[error("the program is stopping")]
+    Stopped,
+    /// Anything else.
+    #[error("{object} cannot be read or written")]
+    Failed {
+        /// Which.
+        object: String,
+        /// Why.
+        source: Cause,
+    },
+}
+
+/// What an operating system or a service said.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl StoreError {
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Location { .. } => Some("give s3://BUCKET[/PREFIX] or the path of a directory"),
+            Self::NoStore { .. } => Some("check the spelling; a bucket must be made before it is used"),
+            Self::Denied { .. } => Some(
+                "on AWS allow s3:GetObject, s3:PutObject and s3:ListBucket (without the last, S3 calls a missing \
+                 object denied) and kms:Decrypt on the bucket's key; on disk check owner and mode",
+            ),
+            Self::Credentials { .. } => Some("configure credentials as for the AWS CLI, or renew them"),
+            Self::Region { .. } => Some("set AWS_REGION, or a region in the AWS profile"),
+            Self::Unreachable { .. } => Some("check the network, the VPC endpoint for S3 and AWS_ENDPOINT_URL"),
+            Self::Changed { .. } | Self::Conflict { .. } => Some("try again"),
+            Self::Key { .. }
+            | Self::NotFound { .. }
+            | Self::TooLarge { .. }
+            | Self::OutOfRange { .. }
+            | Self::TooMany { .. }
+            | Self::Source { .. }
+            | Self::Stopped
+            | Self::Failed { .. } => None,
+        }
+    }
+}

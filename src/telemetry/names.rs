@@ -1,0 +1,98 @@
+//! Every metric and every log field by name. `docs/` and dashboards rely on these names; `Stable` ones change only with
+//! a major version.
+
+/// How far a name may be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stability {
+    /// Changes only with a major version.
+    Stable,
+    /// May change.
+    Unstable,
+}
+
+/// One metric or log field.
+#[derive(Debug, Clone, Copy)]
+pub struct Name {
+    /// As it appears, without the suffixes that Prometheus' text format adds (`_total`, the unit, `_info`).
+    pub name: &'static str,
+    /// Of its value.
+    pub unit: Unit,
+    /// How far it may be relied on.
+    pub stability: Stability,
+    /// What it counts or says.
+    pub help: &'static str,
+}
+
+/// What a value is measured in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Unit {
+    None,
+    Bytes,
+    Milliseconds,
+    Seconds,
+}
+
+const fn stable(name: &'static str, unit: Unit, help: &'static str) -> Name {
+    Name { name, unit, stability: Stability::Stable, help }
+}
+
+const fn unstable(name: &'static str, unit: Unit, help: &'static str) -> Name {
+    Name { name, unit, stability: Stability::Unstable, help }
+}
+
+/// Metric: labels `route`, `status`, `code`.
+pub const REQUESTS: Name = stable("strongroom_requests", Unit::None, "Requests answered");
+/// Metric: from the first byte of the request to the answer's head.
+pub const REQUEST_TOTAL: Name = stable("strongroom_request", Unit::Seconds, "Time from a request to its answer");
+/// Metric: from the whole body being there to an inference thread taking it up.
+pub const REQUEST_QUEUE: Name = stable("strongroom_request_queue", Unit::Seconds, "Time a request waited for a thread");
+/// Metric: decode, inference and encode.
+pub const REQUEST_RUN: Name = stable("strongroom_request_run", Unit::Seconds, "Time a request held a thread");
+/// Metric: admitted and not yet answered.
+pub const IN_FLIGHT: Name = stable("strongroom_requests_in_flight", Unit::None, "Requests admitted and not answered");
+/// Metric: jobs waiting for an inference thread.
+pub const QUEUE_DEPTH: Name = stable("strongroom_queue_depth", Unit::None, "Requests waiting for a thread");
+/// Metric: number of inference threads.
+pub const THREADS: Name = stable("strongroom_inference_threads", Unit::None, "Inference threads");
+/// Metric: 1 while `/ping` answers 200.
+pub const READY: Name = stable("strongroom_ready", Unit::None, "1 while /ping answers 200, else 0");
+/// Metric: labels `name`, `version`, `digest`, `task`; always 1.
+pub const MODEL: Name = stable("strongroom_model", Unit::None, "The model that is served");
+/// Metric: label `stage`.
+pub const START_UP: Name = unstable("strongroom_start_up", Unit::Seconds, "Time each stage of the start took");
+
+/// All metrics.
+pub const METRICS: &[Name] =
+    &[REQUESTS, REQUEST_TOTAL, REQUEST_QUEUE, REQUEST_RUN, IN_FLIGHT, QUEUE_DEPTH, THREADS, READY, MODEL, START_UP];
+
+/// All fields of the access log (`message` is `request`) and of the lines a start writes.
+pub const FIELDS: &[Name] = &[
+    stable("request_id", Unit::None, "X-Amzn-SageMaker-Inference-Id, or an id made here"),
+    stable("route", Unit::None, "which route answered"),
+    stable("method", Unit::None, "HTTP method"),
+    stable("status", Unit::None, "HTTP status"),
+    stable("code", Unit::None, "`ok`, or the error's stable code"),
+    stable("bytes_in", Unit::Bytes, "length of the request's body"),
+    stable("bytes_out", Unit::Bytes, "length of the answer's body"),
+    stable("queue_ms", Unit::Milliseconds, "waited for an inference thread"),
+    stable("run_ms", Unit::Milliseconds, "held an inference thread"),
+    stable("total_ms", Unit::Milliseconds, "from the request to its answer"),
+    stable("stage", Unit::None, "a start's stage: bind, key, fetch, read, load, warm-up, self-test"),
+    stable("duration_ms", Unit::Milliseconds, "how long the stage took"),
+    stable("object", Unit::None, "what the stage worked on"),
+    stable("error", Unit::None, "what went wrong, with its causes"),
+    stable("remedy", Unit::None, "what helps"),
+    stable("model", Unit::None, "the model's name"),
+    stable("version", Unit::None, "the model's version"),
+    stable("digest", Unit::None, "SHA-256 of the model's register entry"),
+    stable("trust", Unit::None, "`unsigned` when nobody's signature was checked"),
+    stable("task", Unit::None, "the manifest's task"),
+    unstable("inputs", Unit::None, "the model's inputs"),
+    stable("threads", Unit::None, "inference threads"),
+    stable("queue", Unit::None, "requests that may wait"),
+    stable("max_body_bytes", Unit::Bytes, "largest body"),
+    stable("deadline_ms", Unit::Milliseconds, "longest time to an answer"),
+    stable("mode", Unit::None, "`single-model`"),
+    stable("address", Unit::None, "where the server listens"),
+];
