@@ -225,6 +225,17 @@ async fn what_is_not_there_is_named() {
     assert_eq!(chain(&error), "the registry has no version model:9.9.9");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_of_its_own_may_do_the_work() {
+    let place = Place::directory();
+    let registry = place.open().await;
+    let work = async move {
+        publish_live(&registry, "1.0.0", &files(1, &[10])).await;
+        registry.fetch(&model("model")).await.unwrap().version
+    };
+    assert_eq!(tokio::spawn(work).await.unwrap(), "1.0.0");
+}
+
 #[test]
 fn a_model_is_named_by_alias_version_or_digest() {
     let digest = "0f".repeat(32);
