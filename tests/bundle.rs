@@ -233,3 +233,16 @@ proptest! {
         let _ = read(&text);
     }
 }
+
+#[test]
+fn the_examples_of_the_manual_are_read() {
+    let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/MODELS.md")).unwrap();
+    let examples: Vec<&str> = manual.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        // Every quoted word stands for a file that is there.
+        let words = example.split('"').skip(1).step_by(2).map(|word| (word.to_owned(), "x".into()));
+        let manifest = [("model.toml".to_owned(), example.to_owned().into())];
+        Bundle::from_files(words.chain(manifest).collect()).unwrap_or_else(|error| panic!("{error}\n{example}"));
+    }
+}

@@ -186,21 +186,30 @@ fn a_truncated_file_is_refused_at_every_length() {
     }
 }
 
-#[test]
-fn a_few_bytes_cannot_ask_for_many_messages() {
-    // Field 7 (graph) holding 500,000 empty nodes, two bytes each.
-    let nodes = [0x0a, 0x00].repeat(500_000);
-    let mut file = vec![0x3a];
-    let mut len = nodes.len();
+/// A field that holds `content`.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    let mut len = content.len();
     while len > 0x7f {
-        file.push((len & 0x7f) as u8 | 0x80);
+        bytes.push((len & 0x7f) as u8 | 0x80);
         len >>= 7;
     }
-    file.push(len as u8);
-    file.extend(nodes);
-    let files = Files::from([("m.onnx".to_owned(), file.into())]);
-    let error = Graph::load(&files, "m.onnx", &Binding::default()).unwrap_err();
-    assert!(words(&error).contains("nodes: 50001 is beyond the limit of 50000"), "{}", words(&error));
+    bytes.push(len as u8);
+    bytes.extend(content);
+    bytes
+}
+
+#[test]
+fn a_few_bytes_cannot_ask_for_much_memory() {
+    let nodes = field(7, &field(1, &[]).repeat(500_000));
+    let inputs_of_a_node = field(7, &field(1, &field(1, &[]).repeat(500_000)));
+    let expected =
+        ["nodes: 50001 is beyond the limit of 50000", "messages and strings in the ONNX file: 400001 is beyond"];
+    for (file, expected) in [nodes, inputs_of_a_node].into_iter().zip(expected) {
+        let files = Files::from([("m.onnx".to_owned(), file.into())]);
+        let found = words(&Graph::load(&files, "m.onnx", &Binding::default()).unwrap_err());
+        assert!(found.contains(expected), "{found}");
+    }
 }
 
 proptest! {

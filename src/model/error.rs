@@ -63,6 +63,15 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// Names the file, for checks that know only the graph.
+    pub(super) fn in_file(self, file: &str) -> Self {
+        match self {
+            Self::Scan { source, .. } => Self::Scan { name: file.to_owned(), source },
+            Self::MissingFile { .. } | Self::Unbound { .. } | Self::Binding { .. } => self,
+            Self::Engine { .. } | Self::Output { .. } => self,
+        }
+    }
+
     /// What to do about it, where there is something.
     pub fn remedy(&self) -> Option<String> {
         match self {

@@ -41,8 +41,7 @@ impl Graph {
         let relaxed = attempt(files, name, binding, Shapes::Ignored);
         match relaxed {
             Ok(graph) => {
-                let cause = chain(source.as_ref());
-                tracing::warn!(graph = name, %cause, "shapes inside the graph are wrong and were left aside");
+                tracing::warn!(graph = name, cause = %source, "shapes inside the graph are wrong and were left aside");
                 Ok(Arc::new(graph))
             }
             // tract cannot load it either way: the first refusal is about the file as it is.
@@ -89,7 +88,8 @@ impl Session {
         let ran = catch_unwind(AssertUnwindSafe(|| self.state.run(values)));
         match ran {
             Ok(Ok(outputs)) => outputs.into_iter().map(Tensor::from_value).collect(),
-            Ok(Err(cause)) => self.renew(RunError::engine(cause)),
+            // tract's causes may quote numbers of the request; its outermost words name the node.
+            Ok(Err(failure)) => self.renew(RunError::engine(one_line(&failure.to_string()))),
             Err(_) => self.renew(RunError::Panicked),
         }
     }
@@ -168,7 +168,7 @@ fn prepare(files: &Files, name: &str, binding: &Binding) -> Result<(ModelProto, 
         tracing::info!(graph = name, flushed, "subnormal weights set to zero");
     }
     let Some(graph) = model.graph.as_mut() else { return Err(refused(ScanError::malformed("there is no graph"))) };
-    let (inputs, outputs) = signature::bind(graph, binding)?;
+    let (inputs, outputs) = signature::bind(graph, binding).map_err(|error| error.in_file(name))?;
     Ok((model, inputs, outputs))
 }
 
@@ -190,7 +190,8 @@ fn guarded<T, E: Into<Cause>>(
 ) -> Result<T, LoadError> {
     let outcome = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Cause::from(panic_text(panic.as_ref())));
     let outcome = outcome.and_then(|result| result.map_err(Into::into));
-    outcome.map_err(|source| LoadError::Engine { stage, name: name.to_owned(), source })
+    let words = |source: Cause| Cause::from(one_line(&chain(source.as_ref())));
+    outcome.map_err(|source| LoadError::Engine { stage, name: name.to_owned(), source: words(source) })
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
@@ -237,7 +238,13 @@ fn settled_shape(plan: &Plan, slot: usize, declared: &Declared, found: &Tensor) 
     expected.iter().zip(found.shape()).zip(fact.shape.iter()).map(settle).collect()
 }
 
-/// An error with its causes, for one line of a log.
+/// tract prints whole nodes, over many lines; this is for one line of a log.
+fn one_line(words: &str) -> String {
+    const LONGEST: usize = 600;
+    words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+}
+
+/// An error with its causes.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -63,8 +63,10 @@ def good():
     save("symbols_inside", two, [info("x", ["N", 4])], [info("y", ["N", 4])], value_info=[info("t", ["N", 4])])
     save("wrong_shapes_inside", two, [info("x", ["N", 4])], [info("y", ["N", 4])], value_info=[info("t", [7, 5])])
     gemm("initializers_among_inputs", edit=lambda m: m.graph.input.extend([info("w", (3, 4)), info("b", (4,))]))
-    gemm("subnormal_weights", w=np.full((3, 4), 1e-40, np.float32))
-    gemm("weights_just_above_subnormal", w=np.full((3, 4), np.float32(1.1754944e-38)))
+    tiny = np.array([1e-40, -1e-45, 1.1754944e-38, 1], dtype=np.float32)
+    typed = helper.make_tensor("w", T.FLOAT, (4,), tiny)
+    for name, w in {"subnormal_weights": tensor("w", tiny), "subnormal_weights_typed": typed}.items():
+        save(name, [helper.make_node("Mul", ["x", "w"], ["y"])], [info("x", ["N", 4])], [info("y", ["N", 4])], [w])
     clip = helper.make_node("Clip", ["x", "low"], ["y"])
     save("one_infinity_alone", [clip], [info("x", ["N", 4])], [info("y", ["N", 4])], [tensor("low", np.float32(-np.inf))])
     save("positions_of_the_nonzero", [helper.make_node("NonZero", ["x"], ["y"])], [info("x", ["N", 4])], [info("y", [2, None], T.INT64)])

@@ -5,7 +5,7 @@
 
 use super::ScanError;
 
-/// Messages of all kinds in one file: graphs in use have some 10,000; a decoded message takes up to 1 KB.
+/// Messages of all kinds, and strings in lists, in one file: graphs in use have some 10,000; a decoded message takes up to 1 KB.
 const MAX_MESSAGES: usize = 400_000;
 /// Nodes of all graphs of a file.
 const MAX_NODES: usize = 50_000;
@@ -14,7 +14,7 @@ const MAX_TENSORS: usize = 100_000;
 /// Graphs inside graphs (`If`, `Scan`).
 const MAX_NESTING: usize = 8;
 
-/// Messages of onnx.proto3 that hold messages, and those that hold none.
+/// Messages of onnx.proto3 that hold messages; those that hold none, and strings in lists, are leaves.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Model,
@@ -75,15 +75,15 @@ fn enter(content: &[u8], kind: Kind, nesting: usize, counts: &mut Counts) -> Res
     counts.messages += 1;
     counts.nodes += usize::from(kind == Kind::Node);
     counts.tensors += usize::from(kind == Kind::Tensor);
-    super::within("messages in the ONNX file", counts.messages, MAX_MESSAGES)?;
+    super::within("messages and strings in the ONNX file", counts.messages, MAX_MESSAGES)?;
     super::within("nodes", counts.nodes, MAX_NODES)?;
     super::within("tensors", counts.tensors, MAX_TENSORS)?;
     // The outermost graph is no nesting.
     super::within("graphs inside graphs", nesting.saturating_sub(1), MAX_NESTING)?;
-    message(content, kind, nesting, counts)
+    if kind == Kind::Leaf { Ok(()) } else { message(content, kind, nesting, counts) }
 }
 
-/// The kind of message in field `field` of a `kind`; nothing for numbers, strings and bytes.
+/// The kind of message in field `field` of a `kind`; nothing for numbers and single strings.
 fn inner(kind: Kind, field: u64) -> Option<Kind> {
     Some(match (kind, field) {
         (Kind::Model, 7) | (Kind::Training, 1 | 2) | (Kind::Attribute, 6 | 11) => Kind::Graph,
@@ -99,6 +99,8 @@ fn inner(kind: Kind, field: u64) -> Option<Kind> {
         (Kind::Type, 1) => Kind::TensorType,
         (Kind::TensorType, 2) => Kind::Shape,
         (Kind::Model, 8 | 14) | (Kind::Training, 3 | 4) | (Kind::Function, 9) => Kind::Leaf,
+        // Strings in lists: an empty one takes two bytes here and 24 when decoded.
+        (Kind::Node, 1 | 2) | (Kind::Attribute, 9) | (Kind::Tensor, 6) => Kind::Leaf,
         (Kind::Tensor, 3 | 13) | (Kind::Annotation, 2) | (Kind::Shape, 1) => Kind::Leaf,
         _ => return None,
     })
