@@ -70,7 +70,11 @@ impl ImageLimits {
 /// EXIF orientation says. `item` is the image's place in the request, for errors.
 ///
 /// As Pillow's `exif_transpose(image).convert("RGB")`: grey becomes three equal channels, alpha is dropped (not blended),
-/// palettes are looked up, CMYK is converted, colour profiles are left alone. Of 16 bits the upper 8 are taken.
+/// palettes are looked up, CMYK is converted, colour profiles are left alone. Of 16 bits the upper 8 are taken (Pillow
+/// clips grey ones). A CMYK JPEG is read as Adobe writes it, inverted, even where it does not say so.
+///
+/// Measured against Pillow 13.0 (`tests/image.rs`): lossless files are equal, lossy WebP too; a JPEG differs by at most 4
+/// of 255 (mean 0.4) where colour is subsampled, by 1 where not.
 ///
 /// # Errors
 /// [`PredictError::UnknownImage`], [`PredictError::ImageTooLarge`] (by the header, before decoding) or
