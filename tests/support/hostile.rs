@@ -131,7 +131,7 @@ fn headers(table: &mut Vec<Hostile>) {
     image("image_too_large", "tiff of 65,535 x 65,535", tiff_sized(65_535, 65_535));
     image("damaged_image", "tiff of 0 x 30", tiff_sized(0, 30));
     image("damaged_image", "tiff with its directory outside", patched(TIFF, 4, &[0xFF, 0xFF, 0xFF, 0x7F]));
-    image("image_too_large", "webp of 16,384 x 16,384", patched(LOSSLESS_WEBP, 21, &[0xFF, 0xFF, 0xFF, 0x0F]));
+    image("image_too_large", "webp of 16,383 x 16,383", patched(LOSSLESS_WEBP, 21, &[0xFE, 0xBF, 0xFF, 0x0F]));
     image("damaged_image", "webp canvas without a picture", webp_sized(40, 30));
 }
 
