@@ -128,6 +128,29 @@ fn the_namespace_of_aws_kms_is_refused_on_both_ways() {
 }
 
 #[test]
+fn a_data_key_that_is_not_of_a_raw_aes_key_is_foreign() {
+    let ours = seal(b"", &key(), &key_name("abc-kms", "k1"), &EncryptionContext::new(), FRAME as u32);
+    let place = ours.windows(7).position(|seven| seven == b"abc-kms").unwrap();
+    let mut kms = ours.clone();
+    kms[place..place + 3].copy_from_slice(b"aws");
+    let mut shorter_tag = ours.clone();
+    shorter_tag[place + 7 + 2 + 2 + 3] = 96;
+    for (changed, provider) in [(kms, "aws-kms"), (shorter_tag, "abc-kms")] {
+        let header = Header::parse(&changed).unwrap();
+        assert_eq!((header.key_names(), header.foreign_providers()), (vec![], vec![provider]));
+    }
+}
+
+#[test]
+fn more_frames_than_sequence_numbers_are_refused() {
+    let header = Header::parse(&sealed(0)).unwrap();
+    let last = header.header_len() as u64 + (u64::from(u32::MAX) - 2) * 160 + 40;
+    assert_eq!(header.layout(last).unwrap().frames(), u64::from(u32::MAX) - 1);
+    assert_eq!(refusal(header.layout(last + 160)), "TooManyFrames");
+    assert_eq!(refusal(header.layout(u64::MAX)), "TooManyFrames");
+}
+
+#[test]
 fn what_no_reader_of_ours_accepts_is_not_sealed() {
     let seal_with = |context: &EncryptionContext, name: &KeyName, frame_len| {
         Sealer::with_frame_len(Vec::new(), &key(), name, context, frame_len).map(|_| ()).unwrap_err()
