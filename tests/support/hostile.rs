@@ -67,6 +67,8 @@ const GIF: &[u8] = include_bytes!("../images/animated.gif");
 const BMP: &[u8] = include_bytes!("../images/rgb.bmp");
 const TIFF: &[u8] = include_bytes!("../images/rgb.tiff");
 const WEBP: &[u8] = include_bytes!("../images/lossy.webp");
+/// Its size stands in 28 bits after the signature 0x2F at byte 20.
+const LOSSLESS_WEBP: &[u8] = include_bytes!("../images/lossless.webp");
 
 /// Name, content, and at which percent to cut so that the first picture is not whole.
 const FILES: [(&str, &[u8], &[usize]); 10] = [
@@ -75,7 +77,7 @@ const FILES: [(&str, &[u8], &[usize]); 10] = [
     ("png", PNG, &[5, 50, 90]),
     ("palette png", include_bytes!("../images/interlaced_palette.png"), &[20, 70]),
     ("lossy webp", WEBP, &[10, 50, 90]),
-    ("lossless webp", include_bytes!("../images/lossless.webp"), &[10, 50, 90]),
+    ("lossless webp", LOSSLESS_WEBP, &[10, 50, 90]),
     ("gif", GIF, &[2, 15, 30]),
     ("bmp", BMP, &[1, 50, 95]),
     ("tiff", TIFF, &[1, 50, 95]),
@@ -129,7 +131,7 @@ fn headers(table: &mut Vec<Hostile>) {
     image("image_too_large", "tiff of 65,535 x 65,535", tiff_sized(65_535, 65_535));
     image("damaged_image", "tiff of 0 x 30", tiff_sized(0, 30));
     image("damaged_image", "tiff with its directory outside", patched(TIFF, 4, &[0xFF, 0xFF, 0xFF, 0x7F]));
-    image("image_too_large", "webp of 16,384 x 16,384", webp_sized(16_383, 16_383));
+    image("image_too_large", "webp of 16,383 x 16,383", patched(LOSSLESS_WEBP, 21, &[0xFE, 0xBF, 0xFF, 0x0F]));
     image("damaged_image", "webp canvas without a picture", webp_sized(40, 30));
 }
 

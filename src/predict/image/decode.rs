@@ -12,7 +12,7 @@ use crate::predict::PredictError;
 
 /// Longest side of an image, whatever its area: a resizing filter's weights grow with it.
 const LONGEST_SIDE: u32 = 65_535;
-/// Bytes a decoder may hold per allowed pixel: RGBA with 16 bits a channel.
+/// Bytes a decoder may hold per pixel: RGBA with 16 bits a channel.
 const BYTES_PER_PIXEL: u64 = 8;
 /// What a decoder may hold beside its pixels: tables, profiles, windows.
 const DECODER_BYTES: u64 = 16 << 20;
@@ -64,21 +64,17 @@ impl ImageLimits {
         }
         Ok(())
     }
-
-    fn decoder(&self) -> DecoderLimits {
-        let mut limits = DecoderLimits::default();
-        limits.max_image_width = Some(LONGEST_SIDE);
-        limits.max_image_height = Some(LONGEST_SIDE);
-        limits.max_alloc = Some(self.pixels.saturating_mul(BYTES_PER_PIXEL).saturating_add(DECODER_BYTES));
-        limits
-    }
 }
 
 /// Decodes JPEG, PNG, WebP, GIF (the first frame), BMP or TIFF, told apart by content, and turns the picture as its
 /// EXIF orientation says. `item` is the image's place in the request, for errors.
 ///
 /// As Pillow's `exif_transpose(image).convert("RGB")`: grey becomes three equal channels, alpha is dropped (not blended),
-/// palettes are looked up, CMYK is converted, colour profiles are left alone. Of 16 bits the upper 8 are taken.
+/// palettes are looked up, CMYK is converted, colour profiles are left alone. Of 16 bits the upper 8 are taken (Pillow
+/// clips grey ones). A CMYK JPEG is read as Adobe writes it, inverted, even where it does not say so.
+///
+/// Measured against Pillow 13.0 (`tests/image.rs`): lossless files are equal, lossy WebP too; a JPEG differs by at most 4
+/// of 255 (mean 0.4) where colour is subsampled, by 1 where not.
 ///
 /// # Errors
 /// [`PredictError::UnknownImage`], [`PredictError::ImageTooLarge`] (by the header, before decoding) or
@@ -89,16 +85,27 @@ pub fn decode(item: usize, bytes: &[u8], limits: &ImageLimits) -> Result<RgbImag
     if format == ImageFormat::Jpeg && !jpeg_ends(bytes) {
         return Err(PredictError::DamagedImage { item, reason: "it is truncated".into() });
     }
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits.decoder());
-    let mut decoder = reader.into_decoder().map_err(|error| refusal(item, &error))?;
-    limits.check_size(item, decoder.dimensions())?;
+    let failed = |error: ImageError| refusal(item, &error);
+    let (width, height) = reader(bytes, format, 0).into_dimensions().map_err(failed)?;
+    limits.check_size(item, (width, height))?;
+    let pixels = u64::from(width) * u64::from(height);
+    let mut decoder = reader(bytes, format, pixels).into_decoder().map_err(failed)?;
     // An orientation that cannot be read is none.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let decoded = DynamicImage::from_decoder(decoder).map_err(|error| refusal(item, &error))?;
+    let decoded = DynamicImage::from_decoder(decoder).map_err(failed)?;
     let mut upright = DynamicImage::ImageRgb8(to_rgb(decoded));
     upright.apply_orientation(orientation);
     Ok(upright.into_rgb8())
+}
+
+/// A decoder's memory is bounded by the size that the header claims and we accepted, so that neither pixels nor packed
+/// profiles and texts inflate beyond it. Sides are ours to check: a decoder would not say what it found.
+fn reader(bytes: &[u8], format: ImageFormat, pixels: u64) -> ImageReader<Cursor<&[u8]>> {
+    let mut limits = DecoderLimits::no_limits();
+    limits.max_alloc = Some(pixels.saturating_mul(BYTES_PER_PIXEL).saturating_add(DECODER_BYTES));
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    reader
 }
 
 /// Whether `bytes` begin like an image of a known format.
@@ -114,6 +121,9 @@ fn known_format(bytes: &[u8]) -> Option<ImageFormat> {
 /// Whether an end marker follows the last start of a scan. The decoder fills up what is missing with grey instead of
 /// failing. Neither marker can occur inside of a scan, and a thumbnail's come before the picture's own.
 fn jpeg_ends(bytes: &[u8]) -> bool {
+    if bytes.ends_with(&[0xFF, 0xD9]) {
+        return true; // as almost all do: no need to search a large file
+    }
     let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
     match (last(0xD9), last(0xDA)) {
         (Some(end), Some(scan)) => end > scan,
@@ -124,8 +134,9 @@ fn jpeg_ends(bytes: &[u8]) -> bool {
 
 fn refusal(item: usize, error: &ImageError) -> PredictError {
     if let ImageError::Limits(_) = error {
-        let found = "a size or memory need beyond it".to_owned();
-        return PredictError::ImageTooLarge { item, found, limit: "what the header may claim".into() };
+        let found = "it unpacks to more than its header says".to_owned();
+        let limit = format!("{BYTES_PER_PIXEL} bytes a pixel");
+        return PredictError::ImageTooLarge { item, found, limit };
     }
     let reason = error.to_string().chars().take(REASON_CHARS).collect();
     PredictError::DamagedImage { item, reason }

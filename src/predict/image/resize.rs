@@ -36,12 +36,77 @@ pub(super) struct Tile {
 
 /// Scales `area` of `image` into `tile` of `canvas`, with antialias. Pixels around the area take part in the filter, so
 /// that cutting first equals cutting last.
+///
+/// Goes across first and then down, as Pillow does: what is rounded and clipped between the passes depends on their
+/// order. (The resizer left alone goes down first: mean difference to Pillow 0.18 instead of 0.005, bicubic up to 10.)
 pub(super) fn scale(
     image: &RgbImage,
     area: Area,
     canvas: &mut RgbImage,
     tile: Tile,
     filter: Interpolation,
+) -> Result<(), ResizeError> {
+    match filter {
+        Interpolation::Nearest => {
+            nearest(image, area, canvas, tile);
+            Ok(())
+        }
+        Interpolation::Bilinear => across_then_down(image, area, canvas, tile, FilterType::Bilinear),
+        Interpolation::Bicubic => across_then_down(image, area, canvas, tile, FilterType::CatmullRom),
+        Interpolation::Lanczos => across_then_down(image, area, canvas, tile, FilterType::Lanczos3),
+    }
+}
+
+/// The pixel under the centre of each, its place summed up step by step as in Pillow: where a centre falls on an edge,
+/// rounding decides.
+fn nearest(image: &RgbImage, area: Area, canvas: &mut RgbImage, tile: Tile) {
+    let places = |from: f64, length: f64, count: u32, limit: u32| -> Vec<u32> {
+        let step = length / f64::from(count);
+        let mut place = from + step * 0.5;
+        let next = || {
+            let pixel = (place as u32).min(limit - 1);
+            place += step;
+            pixel
+        };
+        std::iter::repeat_with(next).take(count as usize).collect()
+    };
+    if image.is_empty() {
+        return;
+    }
+    let columns = places(area.left, area.width, tile.width, image.width());
+    let rows = places(area.top, area.height, tile.height, image.height());
+    for (y, row) in (tile.top..).zip(rows) {
+        for (x, column) in (tile.left..).zip(&columns) {
+            canvas.put_pixel(x, y, *image.get_pixel(*column, row));
+        }
+    }
+}
+
+/// Only the rows that the second pass reads are scaled by the first.
+fn across_then_down(
+    image: &RgbImage,
+    area: Area,
+    canvas: &mut RgbImage,
+    tile: Tile,
+    filter: FilterType,
+) -> Result<(), ResizeError> {
+    let reach = 3.0 * (area.height / f64::from(tile.height)).max(1.0) + 1.0; // Lanczos reaches 3 pixels
+    let first = (area.top - reach).floor().max(0.0);
+    let last = (area.top + area.height + reach).ceil().min(f64::from(image.height()));
+    let mut narrow = RgbImage::new(tile.width, (last - first) as u32);
+    let whole = Tile { left: 0, top: 0, width: narrow.width(), height: narrow.height() };
+    let rows = Area { top: first, height: last - first, ..area };
+    convolve(image, rows, &mut narrow, whole, filter)?;
+    let columns = Area { left: 0.0, top: area.top - first, width: f64::from(tile.width), height: area.height };
+    convolve(&narrow, columns, canvas, tile, filter)
+}
+
+fn convolve(
+    image: &RgbImage,
+    area: Area,
+    canvas: &mut RgbImage,
+    tile: Tile,
+    filter: FilterType,
 ) -> Result<(), ResizeError> {
     let (width, height) = canvas.dimensions();
     let source = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3)
@@ -51,7 +116,11 @@ pub(super) fn scale(
         .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
     let mut target = CroppedImageMut::new(&mut target, tile.left, tile.top, tile.width, tile.height)
         .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
-    let options = options(image, area, filter);
+    // Rounding may have put the far side a hair outside.
+    let inside =
+        (area.width.min(f64::from(image.width()) - area.left), area.height.min(f64::from(image.height()) - area.top));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
+    let options = options.crop(area.left, area.top, inside.0, inside.1);
     RESIZER.with_borrow_mut(|resizer| {
         let result = resizer.resize(&source, &mut target, &options);
         if resizer.size_of_internal_buffers() > KEPT_BYTES {
@@ -59,17 +128,4 @@ pub(super) fn scale(
         }
         result
     })
-}
-
-fn options(image: &RgbImage, area: Area, filter: Interpolation) -> ResizeOptions {
-    let algorithm = match filter {
-        Interpolation::Nearest => ResizeAlg::Nearest,
-        Interpolation::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
-        Interpolation::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
-        Interpolation::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),
-    };
-    // Rounding may have put the far side a hair outside.
-    let width = area.width.min(f64::from(image.width()) - area.left);
-    let height = area.height.min(f64::from(image.height()) - area.top);
-    ResizeOptions::new().resize_alg(algorithm).crop(area.left, area.top, width, height).use_alpha(false)
 }
