@@ -1,9 +1,12 @@
 //! One file per verb: runs it. Here errors become lines for people, and exit codes.
 
+pub mod compare;
 pub mod inspect;
 pub mod key;
 mod new_file;
 pub mod open;
+mod open_model;
+pub mod predict;
 pub mod promote;
 pub mod publish;
 mod report;
@@ -47,6 +50,8 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Key(args) => verb(key::run(args)).await,
         Command::Publish(args) => verb(publish::run(args)).await,
         Command::Promote(args) => verb(promote::run(args)).await,
+        Command::Predict(args) => verb(predict::run(args)).await,
+        Command::Compare(args) => verb(compare::run(args)).await,
     }
 }
 

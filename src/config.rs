@@ -2,7 +2,10 @@
 
 pub mod aws;
 mod checked;
+pub mod compare;
 pub mod key;
+pub mod model;
+pub mod predict;
 pub mod promote;
 pub mod publish;
 pub mod registry;
@@ -59,6 +62,10 @@ pub enum Command {
     Publish(publish::PublishArgs),
     /// Move an alias to a version
     Promote(promote::PromoteArgs),
+    /// Run a model on files, as the server would
+    Predict(predict::PredictArgs),
+    /// Tell whether two photos show the same person
+    Compare(compare::CompareArgs),
 }
 
 impl Arguments {

@@ -9,7 +9,7 @@ use super::image::{self, RgbImage};
 use super::{LoadError, PredictError, Running};
 use crate::predict::answer::{Answer, LabelScore};
 
-pub(super) struct Classify {
+pub(in crate::predict) struct Classify {
     graph: Arc<LoadedGraph>,
     input: ImageInput,
     scores: Scores,

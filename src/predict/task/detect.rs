@@ -16,7 +16,7 @@ use super::{LoadError, PredictError, Running, labels};
 
 use decoder::Decoder;
 
-pub(super) struct Detect {
+pub(in crate::predict) struct Detect {
     graph: Arc<LoadedGraph>,
     input: ImageInput,
     decoder: Decoder,

@@ -9,7 +9,7 @@ use super::graphs::{self, Graphs, LoadedGraph, OutputAt};
 use super::image::{self, RgbImage};
 use super::{LoadError, PredictError, Running};
 
-pub(super) struct Embed {
+pub(in crate::predict) struct Embed {
     graph: Arc<LoadedGraph>,
     input: ImageInput,
     output: OutputAt,

@@ -18,7 +18,7 @@ use super::graphs::{self, Graphs, LoadedGraph, OutputAt};
 use super::image::{self, RgbImage, Similarity};
 use super::{LoadError, PredictError, Running};
 
-pub(super) struct Faces {
+pub(in crate::predict) struct Faces {
     detector: Detector,
     embedding: Option<EmbeddingGraph>,
     age: Option<(ChipGraph, OutputAt)>,

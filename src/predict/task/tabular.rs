@@ -11,7 +11,7 @@ use crate::predict::request::RawRow;
 use super::graphs::{self, Graphs, LoadedGraph, OutputAt};
 use super::{LoadError, PredictError, Running};
 
-pub(super) struct Tabular {
+pub(in crate::predict) struct Tabular {
     graph: Arc<LoadedGraph>,
     dtype: DType,
     features: Vec<Feature>,

@@ -10,7 +10,7 @@ use crate::predict::request::NamedTensor;
 use super::graphs::{self, Graphs, LoadedGraph};
 use super::{LoadError, PredictError, Running};
 
-pub(super) struct TensorTask {
+pub(in crate::predict) struct TensorTask {
     graph: Arc<LoadedGraph>,
     model_name: String,
     model_version: String,

@@ -4,9 +4,7 @@ use crate::bundle;
 use crate::model::{DType, Tensor};
 
 use super::centerface::Found;
-use super::{
-    Candidate, Centerface, LoadError, LoadedGraph, OutputAt, PredictError, Rect, activate, centerface, sigmoid,
-};
+use super::{Candidate, Centerface, LoadError, LoadedGraph, OutputAt, PredictError, Rect, activate, sigmoid};
 
 /// `exp` of more is no box of any picture; keeps boxes finite whatever the graph says.
 const LARGEST_LOG: f32 = 10.0;
