@@ -20,6 +20,8 @@ mod reference;
 mod statement;
 mod timestamp;
 
+use futures_util::FutureExt;
+
 use crate::bundle::Files;
 use crate::keys::{KeySource, Keys};
 use crate::store::{Location, Store};
@@ -74,8 +76,9 @@ impl Registry {
     /// Names the stage and the object: no such model, the wrong key, an object missing or tampered with, the store or
     /// the key service refusing.
     pub async fn fetch(&self, model: &ModelRef) -> Result<Fetched, RegistryError> {
-        // Boxed, here and below: the future is large and nested deep, and its callers should not have to know.
-        Box::pin(fetch::fetch(self, model)).await
+        // Boxed, here and below: the future is large and nested deep, which its callers should not have to know; and
+        // `boxed` demands that any thread may do the work.
+        fetch::fetch(self, model).boxed().await
     }
 
     /// Seals `files` and registers them as `version` of the model `name`. The caller has checked that they are a bundle
@@ -93,7 +96,8 @@ impl Registry {
         files: &Files,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<Published, RegistryError> {
-        Box::pin(publish::publish(self, &publish::Release { name, version, files }, progress)).await
+        let release = publish::Release { name, version, files };
+        publish::publish(self, &release, progress).boxed().await
     }
 
     /// Moves the alias `alias` of the model to the version that `model` names. Interrupted between the log entry and the
@@ -102,6 +106,6 @@ impl Registry {
     /// # Errors
     /// No such version, or the store.
     pub async fn promote(&self, model: &ModelRef, alias: &str) -> Result<Promoted, RegistryError> {
-        Box::pin(promote::promote(self, model, alias)).await
+        promote::promote(self, model, alias).boxed().await
     }
 }

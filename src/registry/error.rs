@@ -88,7 +88,7 @@ pub enum RegistryError {
         model: String,
     },
     /// The store failed.
-    #[error("{stage} {object}: the store failed")]
+    #[error("{stage} {object} cannot be read or written")]
     Store {
         /// Kind of object.
         stage: Stage,

@@ -133,13 +133,13 @@ async fn seal_files(
     artifact: &Arc<Artifact>,
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Vec<IndexedFile>, RegistryError> {
-    let sealing = stream::iter(files.iter().enumerate()).map(|(place, (path, plain))| async move {
-        let blob = put_sealed(registry, artifact, Purpose::File(place), plain.clone()).await?;
-        let hashed = plain.clone();
+    let files: Vec<_> = files.clone().into_iter().enumerate().collect();
+    let sealing = stream::iter(files).map(|(place, (path, plain))| async move {
+        let (len, hashed) = (plain.len() as u64, plain.clone());
+        let blob = put_sealed(registry, artifact, Purpose::File(place), plain).await?;
         let sha256 = spawn_blocking(move || sha256_hex(&hashed)).await?;
-        let len = plain.len() as u64;
-        progress(Progress { path, len });
-        Ok::<_, RegistryError>(IndexedFile { path: path.clone(), sha256, len, blob })
+        progress(Progress { path: &path, len });
+        Ok::<_, RegistryError>(IndexedFile { path, sha256, len, blob })
     });
     sealing.buffered(FILES_IN_FLIGHT).try_collect().await
 }
