@@ -47,7 +47,7 @@ pub(super) enum Failure {
     #[error("no answer within {seconds} s")]
     DeadlineExceeded { seconds: u64 },
     /// No such route.
-    #[error("there is no {path} here")]
+    #[error("there is no {path}")]
     NotFound { path: String },
     /// The route takes other methods.
     #[error("{method} is not allowed here; use {allowed}")]

@@ -119,8 +119,10 @@ fn sample(predictor: &Predictor) -> Option<Sample> {
 fn log_model(config: &Serve, card: &Card) {
     let Card { name, version, digest, trust, task, inputs, limits } = card;
     let http = &config.http;
+    // Plain numbers and names: they always serialise.
+    let inputs = serde_json::to_string(inputs).unwrap_or_default();
     tracing::info!(
-        model = name, version, digest, trust, task, inputs = ?inputs, limits = ?limits, threads = http.threads,
+        model = name, version, digest, trust, task, inputs, limits = ?limits, threads = http.threads,
         queue = http.queue, max_body_bytes = http.max_body, deadline_ms = http.deadline.as_millis() as u64,
         mode = "single-model", "serving"
     );

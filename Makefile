@@ -1,0 +1,51 @@
+# What people and CI do with this project. `make` lists it.
+SHELL := /bin/bash
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+TOOLS := $(TARGET)/test-tools
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint bench fuzz pre-pr-check test-tools
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## seal the sample face analyzer and serve it on 127.0.0.1:8080
+	@scripts/check-tools cargo cc
+	@echo "building (minutes the first time, seconds after)"
+	@$(CARGO) build --release --bin strongroom
+	@scripts/run $(abspath $(TARGET))/release/strongroom
+
+build: ## build the program
+	@scripts/check-tools cargo cc
+	$(CARGO) build --release --bin strongroom
+
+test: test-tools ## run every test; sets up by itself what the tests need
+	STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(CARGO) test --release
+
+test-tools:
+	@scripts/check-tools cargo cc python3 venv
+	@scripts/test-tools $(TOOLS)
+
+lint: ## check format, lints, licences and banned crates
+	@scripts/check-tools cargo cc
+	$(CARGO) fmt --check
+	$(CARGO) clippy --release --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	  $(CARGO) deny --log-level error check bans licenses sources; \
+	else \
+	  echo "cargo-deny is not installed, licences and bans stay unchecked; get it: cargo install cargo-deny --locked"; \
+	fi
+
+bench: ## measure; docs/BENCHMARKS.md says what
+	@scripts/check-tools cargo cc
+	$(CARGO) bench
+
+fuzz: ## fuzz the header of sealed files for a minute (needs a nightly toolchain and cargo-fuzz)
+	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || \
+	  { echo "missing: cargo-fuzz; get it: rustup toolchain install nightly && cargo install cargo-fuzz --locked"; exit 1; }
+	@for target in $$($(CARGO) +nightly fuzz list); do \
+	  $(CARGO) +nightly fuzz run "$$target" -- -max_total_time=60 || exit 1; \
+	done
+
+pre-pr-check: lint test ## what a change must pass
