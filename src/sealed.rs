@@ -1,4 +1,5 @@
-//! Sealed files: AWS Encryption SDK messages v2, suite 0x0478, framed, raw-AES keyring. Pure, sync, no I/O, no clock.
+//! Sealed files: AWS Encryption SDK messages v2, suite 0x0478, framed, raw-AES keyring. Sync, no clock, no I/O
+//! but what a caller's [`Source`] and `Write` do.
 //!
 //! The order of types is the safe order. [`Header::parse`] bounds what a stranger wrote; [`Header::authenticate`] unwraps
 //! the data key, checks commitment, header tag and size, in that order; only the [`Opening`] it answers with opens frames.

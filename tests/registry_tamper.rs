@@ -3,10 +3,12 @@
 #[path = "support/registry.rs"]
 mod support;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use strongroom::keys::KeySource;
-use strongroom::registry::{Fetched, Registry, RegistryError, Stage};
+use strongroom::keys::{KEK_NAMESPACE, KeySource};
+use strongroom::registry::{ARTIFACT_NAMESPACE, Fetched, Registry, RegistryError, Stage};
+use strongroom::sealed::{KeyName, Sealer, open_keyslot};
 use support::{Place, chain, files, flip, model, overwrite, publish, publish_live};
 
 /// A published model of two small files and one of three frames.
@@ -164,6 +166,23 @@ async fn a_file_and_a_keyslot_of_another_artifact_are_refused() {
     let stranger = std::fs::read(stranger).unwrap();
     let error = victim.refusal(&before[4], |object| overwrite(object, &stranger)).await;
     assert_eq!(stage_of(&error), Stage::Keyslot);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_a_key_holder_sealed_anew_is_refused_by_the_list() {
+    let victim = Victim::new().await;
+    let kek = victim.registry.keys.current().await.unwrap();
+    let keyslot = victim.place.only_object("keyslots");
+    let id = keyslot.parent().unwrap().file_name().unwrap().to_str().unwrap();
+    let name = |namespace: &str, name: &str| KeyName { namespace: namespace.into(), name: name.into() };
+    let key = open_keyslot(&std::fs::read(&keyslot).unwrap(), &name(KEK_NAMESPACE, &kek.name), &kek.key, id).unwrap();
+    let context = [("purpose", "model-file"), ("artifact", id), ("file", "0")];
+    let context = context.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let mut sealer = Sealer::new(Vec::new(), &key, &name(ARTIFACT_NAMESPACE, id), &context).unwrap();
+    sealer.write_all(&[0; 40]).unwrap();
+    let forged = sealer.finish().unwrap();
+    let error = victim.refusal(&victim.blobs()[0], |object| overwrite(object, &forged)).await;
+    assert!(chain(&error).contains("its plaintext has the digest"), "{}", chain(&error));
 }
 
 #[tokio::test(flavor = "multi_thread")]

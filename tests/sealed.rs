@@ -1,4 +1,5 @@
 //! Rules of the sealed format that hold for every file, whatever its length and wherever it is damaged.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 #[path = "support/esdk.rs"]
 mod esdk;
@@ -8,10 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use esdk::{context, key_name, open, plaintext, refusal, seal};
 use proptest::prelude::*;
-use strongroom::sealed::digest::{Sha256, sha256_hex};
 use strongroom::sealed::{
     EncryptionContext, FRAME_LEN, Header, KeyName, MAX_HEADER_LEN, OpenError, Opening, Part, SealError, Sealer,
-    SealingKey, Source, open_keyslot, seal_keyslot,
+    SealingKey, Source,
 };
 
 const FRAME: usize = 128;
@@ -125,6 +125,29 @@ fn the_namespace_of_aws_kms_is_refused_on_both_ways() {
     let outcome = Sealer::new(Vec::new(), &key(), &kms, &some_context()).map(|_| ());
     assert!(matches!(outcome, Err(SealError::ReservedNamespace)));
     assert_eq!(refusal(open(&sealed(9), &kms, &key(), &some_context())), "ReservedNamespace");
+}
+
+#[test]
+fn a_data_key_that_is_not_of_a_raw_aes_key_is_foreign() {
+    let ours = seal(b"", &key(), &key_name("abc-kms", "k1"), &EncryptionContext::new(), FRAME as u32);
+    let place = ours.windows(7).position(|seven| seven == b"abc-kms").unwrap();
+    let mut kms = ours.clone();
+    kms[place..place + 3].copy_from_slice(b"aws");
+    let mut shorter_tag = ours.clone();
+    shorter_tag[place + 7 + 2 + 2 + 3] = 96;
+    for (changed, provider) in [(kms, "aws-kms"), (shorter_tag, "abc-kms")] {
+        let header = Header::parse(&changed).unwrap();
+        assert_eq!((header.key_names(), header.foreign_providers()), (vec![], vec![provider]));
+    }
+}
+
+#[test]
+fn more_frames_than_sequence_numbers_are_refused() {
+    let header = Header::parse(&sealed(0)).unwrap();
+    let last = header.header_len() as u64 + (u64::from(u32::MAX) - 2) * 160 + 40;
+    assert_eq!(header.layout(last).unwrap().frames(), u64::from(u32::MAX) - 1);
+    assert_eq!(refusal(header.layout(last + 160)), "TooManyFrames");
+    assert_eq!(refusal(header.layout(u64::MAX)), "TooManyFrames");
 }
 
 #[test]
@@ -307,50 +330,11 @@ fn two_seals_of_one_plaintext_share_nothing() {
 }
 
 #[test]
-fn a_keyslot_opens_to_its_key_for_its_artifact_only() {
-    let artifact_key = SealingKey::generate().unwrap();
-    let slot = seal_keyslot(&name(), &key(), "a1", &artifact_key).unwrap();
-    assert_eq!(open_keyslot(&slot, &name(), &key(), "a1").unwrap().expose(), artifact_key.expose());
-    assert_eq!(refusal(open_keyslot(&slot, &name(), &key(), "a2")), "ContextMismatch");
-    assert_eq!(refusal(open_keyslot(&slot, &name(), &artifact_key, "a1")), "WrongKey");
-}
-
-#[test]
-fn a_keyslot_takes_325_bytes_and_the_artifact_id_under_a_uuid_key_name() {
-    let slot = seal_keyslot(&name(), &key(), "0123456789abcdef0123456789abcdef", &key()).unwrap();
-    assert_eq!(slot.len(), 325 + 32);
-    assert_eq!(Header::parse(&slot).unwrap().frame_len(), FRAME_LEN);
-}
-
-#[test]
-fn a_keyslot_that_holds_no_key_is_refused() {
-    let pairs = context(&[("artifact", "a1"), ("purpose", "artifact-key")]);
-    for len in [0, 31, 33] {
-        let slot = seal(&plaintext(len), &key(), &name(), &pairs, 1 << 20);
-        assert_eq!(refusal(open_keyslot(&slot, &name(), &key(), "a1")), "KeyslotLen");
-    }
-}
-
-#[test]
-fn a_key_does_not_print_itself() {
-    assert_eq!(format!("{:?}", key()), "SealingKey(..)");
-}
-
-#[test]
-fn a_key_id_is_a_truncated_hmac() {
-    // python3 -c 'import hmac;print(hmac.digest(bytes([7]*32),b"strongroom key id","sha256").hex()[:32])'
-    assert_eq!(key().id(), KEY_ID);
-}
-
-const KEY_ID: &str = "494d41a335168c42ff0da4ff1cda0672";
-
-#[test]
-fn a_digest_in_pieces_is_the_digest_of_the_whole() {
-    let mut digest = Sha256::new();
-    digest.update(b"a");
-    digest.update(b"bc");
-    assert_eq!(digest.finish_hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+fn a_strangers_text_is_escaped_and_cut_in_messages() {
+    let hostile = key_name("\x1b[2J", &"k".repeat(60_000));
+    let sealed = seal(b"", &key(), &hostile, &EncryptionContext::new(), FRAME as u32);
+    let message = open(&sealed, &name(), &key(), &EncryptionContext::new()).unwrap_err().to_string();
+    assert!(message.len() < 600 && !message.contains('\x1b'), "{message}");
 }
 
 proptest! {

@@ -6,7 +6,7 @@ use strongroom::sealed::{Header, MAX_HEADER_LEN};
 
 #[path = "../../src"]
 mod strongroom {
-    #[allow(dead_code, unreachable_pub, reason = "this target uses a part of it")]
+    #[allow(dead_code, unused_imports, reason = "this target uses a part of it")]
     pub mod sealed;
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::key::KeyName;
+use super::key::{KeyName, quoted};
 
 /// Why a file was not sealed.
 #[derive(Debug, thiserror::Error)]
@@ -103,19 +103,19 @@ pub enum OpenError {
     #[error("the encryption context is malformed")]
     ContextMalformed,
     /// The specification sorts pairs by key.
-    #[error("the encryption context is not sorted: key {key:?} stands behind a greater one")]
+    #[error("the encryption context is not sorted: key {} stands behind a greater one", quoted(key))]
     ContextUnsorted {
         /// The one out of place.
         key: String,
     },
     /// Two values for one key.
-    #[error("the encryption context has key {key:?} twice")]
+    #[error("the encryption context has key {} twice", quoted(key))]
     ContextDuplicate {
         /// The one repeated.
         key: String,
     },
     /// Suite 0x0478 has no use for these.
-    #[error("context key {key:?} is reserved and has no place under suite 0x0478")]
+    #[error("context key {} is reserved and has no place under suite 0x0478", quoted(key))]
     ReservedContextKey {
         /// As stored.
         key: String,
@@ -159,7 +159,7 @@ pub enum OpenError {
         found: Vec<KeyName>,
     },
     /// A stored pair contradicts a required one.
-    #[error("context {key:?} is {found:?}, but {expected:?} is required: is this another file?")]
+    #[error("context {key:?} is {}, but {} is required: is this another file?", quoted(found), quoted(expected))]
     ContextMismatch {
         /// Of the pair.
         key: String,

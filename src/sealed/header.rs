@@ -195,7 +195,7 @@ pub(super) struct NewHeader<'a> {
 impl NewHeader<'_> {
     /// The header's bytes with its tag.
     pub(super) fn encode(&self, keys: &MessageKeys) -> Result<Vec<u8>, SealError> {
-        if !FRAME_LENS.contains(&self.frame_len) || self.frame_len % 128 != 0 {
+        if !FRAME_LENS.contains(&self.frame_len) || !self.frame_len.is_multiple_of(128) {
             return Err(SealError::FrameLen { len: self.frame_len });
         }
         let mut bytes = vec![VERSION];

@@ -61,6 +61,14 @@ pub struct KeyName {
 
 impl fmt::Display for KeyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} of namespace {:?}", self.name, self.namespace)
+        write!(f, "{} of namespace {}", quoted(&self.name), quoted(&self.namespace))
     }
+}
+
+/// A stranger's text in a message: escaped, and not longer than a reader's patience.
+pub(super) fn quoted(text: &str) -> String {
+    const MOST: usize = 200;
+    let short: String = text.chars().take(MOST).collect();
+    let dots = if short.len() < text.len() { "..." } else { "" };
+    format!("{short:?}{dots}")
 }
