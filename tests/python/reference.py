@@ -104,17 +104,19 @@ def umeyama(source, target):
 
 
 def cut_chip(image, points, size, padding):
-    """An upright face: Pillow's affine transform, after Pillow's resize where the face shrinks more than twice."""
+    """An upright face: Pillow's affine transform; where the face shrinks more than twice, of a part around the chip that
+    Pillow's resize has brought to the chip's scale."""
     chip_from_image = umeyama(points, (MEAN_FACE + padding) / (1 + 2 * padding) * size)
     shrink = 1 / math.sqrt(np.linalg.det(chip_from_image[:, :2]))
-    if shrink > 2:
-        smaller = image.resize(
-            (math.ceil(image.width / shrink), math.ceil(image.height / shrink)), Image.Resampling.BILINEAR
-        )
-        scale = np.array([smaller.width / image.width, smaller.height / image.height])
-        image, points = smaller, points * scale
-        chip_from_image[:, :2] = chip_from_image[:, :2] / scale
     inverse = np.linalg.inv(np.vstack([chip_from_image, [0, 0, 1]]))[:2]
+    if shrink > 2:
+        corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]]) @ inverse.T
+        low = np.clip(np.floor(corners.min(0) - 2 * shrink), 0, image.size)
+        high = np.clip(np.ceil(corners.max(0) + 2 * shrink), 0, image.size)
+        small = np.ceil((high - low) / shrink)
+        image = image.resize([int(side) for side in small], Image.Resampling.BILINEAR, box=(*low, *high))
+        inverse[:, 2] -= low
+        inverse *= (small / (high - low))[:, None]
     return image.transform((size, size), Image.Transform.AFFINE, inverse.ravel().tolist(), Image.Resampling.BILINEAR)
 
 
@@ -178,7 +180,8 @@ def flowers():
     rows = np.loadtxt(IRIS / "self-test" / "flowers.csv", np.float32, delimiter=",", skiprows=1)
     answer = GRAPHS.run(IRIS / "iris_rf.onnx", rows, "features")
     names = ["setosa", "versicolor", "virginica"]
-    return [{"label": names[i], "scores": p.tolist()} for i, p in zip(answer["label"], answer["probabilities"])]
+    rows = [{"label": names[i], "scores": p.tolist()} for i, p in zip(answer["label"], answer["probabilities"])]
+    return {"predictions": rows}
 
 
 def tensors():
@@ -220,13 +223,14 @@ def answers(out):
 
 
 def photos(out):
-    """Turned, mirrored, cut, scaled, grey, in every orientation EXIF knows: the same astronaut."""
+    """Turned, mirrored, cut, scaled, grey, lying, upside down: the same astronaut. Where the extension is not .jpg every
+    decoder gives the same pixels."""
     picture = Image.open(ASTRONAUT)
     save = lambda image, name, **how: image.save(out / name, quality=88, **how)
-    save(picture.rotate(25, Image.Resampling.BICUBIC, expand=True), "tilted.jpg")
+    save(picture.rotate(25, Image.Resampling.BICUBIC).crop((60, 0, 460, 400)), "tilted.webp", lossless=True)
     save(picture.resize((1000, 1000), Image.Resampling.LANCZOS).crop((150, 0, 750, 800)), "large.jpg")
     save(picture.resize((160, 200), Image.Resampling.LANCZOS).convert("L"), "small_grey.png")
-    save(picture.crop((0, 0, 235, 300)), "cut_face.jpg")
+    save(picture.crop((0, 0, 235, 300)), "cut_face.webp", lossless=True)
     exif = Image.Exif()
     exif[0x0112] = 6
     save(picture.crop((100, 0, 400, 400)).transpose(Image.Transpose.ROTATE_90), "exif_6.jpg", exif=exif)
@@ -235,7 +239,7 @@ def photos(out):
     two = Image.new("RGB", (700, 420), (90, 120, 150))
     two.paste(picture.crop((80, 0, 420, 400)), (10, 10))
     two.paste(ImageOps.mirror(picture).resize((300, 300), Image.Resampling.LANCZOS), (380, 60))
-    save(two, "two_faces.webp")
+    save(two, "two_faces.webp", lossless=True)
 
 
 def write(path, value):
