@@ -23,6 +23,7 @@ IMAGENET = BUNDLES / "imagenet-efficientnet-lite0"
 IRIS = BUNDLES / "iris-random-forest"
 HERE = ROOT / "tests" / "reference"
 ASTRONAUT = FACES / "self-test" / "astronaut.jpg"
+PORTRAIT = FACES / "self-test" / "portrait.webp"
 CHELSEA = IMAGENET / "self-test" / "chelsea.jpg"
 
 DLIB_MEAN = np.array([122.782, 117.001, 104.298], np.float32)
@@ -211,7 +212,7 @@ def thin(values):
 
 
 def answers(out):
-    photos = {"astronaut": ASTRONAUT, "chelsea": CHELSEA}
+    photos = {"astronaut": ASTRONAUT, "portrait": PORTRAIT, "chelsea": CHELSEA}
     photos |= {path.stem: path for path in sorted((HERE / "photos").iterdir())}
     face_answers = {name: analyze(path) for name, path in photos.items()}
     with_a_face = [name for name, answer in face_answers.items() if answer["results"] and name != "astronaut"]
@@ -236,6 +237,7 @@ def photos(out):
     save(picture.crop((100, 0, 400, 400)).transpose(Image.Transpose.ROTATE_90), "exif_6.jpg", exif=exif)
     exif[0x0112] = 3
     save(picture.crop((100, 0, 400, 400)).transpose(Image.Transpose.ROTATE_180), "exif_3.jpg", exif=exif)
+    save(picture.crop((80, 0, 420, 400)), "portrait.webp", lossless=True)
     two = Image.new("RGB", (700, 420), (90, 120, 150))
     two.paste(picture.crop((80, 0, 420, 400)), (10, 10))
     two.paste(ImageOps.mirror(picture).resize((300, 300), Image.Resampling.LANCZOS), (380, 60))
