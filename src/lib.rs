@@ -19,6 +19,11 @@
 //! 0 telemetry  log set-up, metric and field names
 //! ```
 
+#![warn(missing_docs, unreachable_pub)]
+// A test may stop at what it did not expect; the program answers with an error, and speaks through `cli` alone.
+#![warn(clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented, clippy::unwrap_used)]
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod bundle;
 pub mod cli;
 pub mod config;

@@ -5,6 +5,7 @@
 mod hostile;
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use bytes::Bytes;
 use strongroom::bundle::Limits;
@@ -370,10 +371,10 @@ fn open_inference_answers_carry_the_requests_id() {
         OutputTensor { name: "y".into(), datatype: "INT64", shape: vec![1, 2], data: Values::I64(vec![1, i64::MAX]) };
     let answer = Answer::Tensors(Tensors { model_name: "m".into(), model_version: "1".into(), outputs: vec![output] });
     let envelope = Envelope::OpenInference { id: Some("7".into()) };
-    let body = response::encode(&[answer.clone()], &envelope, Format::AsSent).unwrap().body;
+    let body = response::encode(slice::from_ref(&answer), &envelope, Format::AsSent).unwrap().body;
     let expected = r#"{"model_name":"m","model_version":"1","id":"7","outputs":[{"name":"y","datatype":"INT64","shape":[1,2],"data":[1,9223372036854775807]}]}"#;
     assert_eq!(String::from_utf8(body).unwrap(), expected);
-    let npy = response::encode(&[answer.clone()], &envelope, Format::Npy).unwrap().body;
+    let npy = response::encode(slice::from_ref(&answer), &envelope, Format::Npy).unwrap().body;
     let tensor = only(decode(Some("application/x-npy"), &npy, Reads::Tensors).unwrap());
     assert_eq!(tensor.tensor.values::<i64>().unwrap(), [1, i64::MAX]);
     assert!(matches!(

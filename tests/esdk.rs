@@ -1,6 +1,4 @@
 //! Test vectors of AWS Encryption SDK messages: our own, each named by its property or defect, and AWS's published ones.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends at what it did not expect")]
-
 #[path = "support/esdk.rs"]
 mod esdk;
 

@@ -1,6 +1,4 @@
 //! Both ways with AWS's own programs: the Python SDK 4 (material providers library) and `aws-encryption-cli`.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends at what it did not expect")]
-
 #[path = "support/esdk.rs"]
 mod esdk;
 

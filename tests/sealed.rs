@@ -1,6 +1,4 @@
 //! Rules of the sealed format that hold for every file, whatever its length and wherever it is damaged.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends at what it did not expect")]
-
 #[path = "support/esdk.rs"]
 mod esdk;
 

@@ -1,6 +1,4 @@
 //! `strongroom seal`, `open` and `inspect` on files.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends at what it did not expect")]
-
 #[path = "support/esdk.rs"]
 mod esdk;
 

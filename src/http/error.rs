@@ -1,6 +1,8 @@
 //! The one map from failures to HTTP: `{status, code, message}`. SageMaker turns every non-2xx into a ModelError that
 //! carries only the status and the body, cut at 2,048 characters, so the body is all a caller gets to see.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder};

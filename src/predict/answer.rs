@@ -24,7 +24,7 @@ pub enum Answer {
 
 /// A label and how sure the model is of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct LabelScore {
     pub label: String,
     pub score: f32,
@@ -32,7 +32,7 @@ pub struct LabelScore {
 
 /// A box with its label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Detection {
     pub label: String,
     pub score: f32,
@@ -42,7 +42,7 @@ pub struct Detection {
 
 /// Corners in pixels of the image as sent, orientation applied.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Corners {
     pub xmin: f32,
     pub ymin: f32,
@@ -52,21 +52,21 @@ pub struct Corners {
 
 /// One vector.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Embedding {
     pub embedding: Vec<f32>,
 }
 
 /// All faces of an image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Faces {
     pub results: Vec<Face>,
 }
 
 /// One face, with DeepFace's field names. What the manifest leaves out is left out here.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Face {
     pub facial_area: FacialArea,
     pub face_confidence: f32,
@@ -92,7 +92,7 @@ pub type Scores = std::collections::BTreeMap<String, f32>;
 
 /// Box and landmarks in pixels of the image as sent, orientation applied; `left` is the person's own left.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct FacialArea {
     pub x: f32,
     pub y: f32,
@@ -107,7 +107,7 @@ pub struct FacialArea {
 
 /// Two faces compared, with DeepFace's field names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Comparison {
     pub verified: bool,
     pub distance: f32,
@@ -118,7 +118,7 @@ pub struct Comparison {
 
 /// One row of a table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
@@ -128,7 +128,7 @@ pub struct Row {
 
 /// All outputs of one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Tensors {
     pub model_name: String,
     pub model_version: String,
@@ -137,7 +137,7 @@ pub struct Tensors {
 
 /// One output of a graph.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct OutputTensor {
     pub name: String,
     /// `BOOL`, `INT64`, `FP32`, ... as the Open Inference Protocol v2 names them: [`Values::datatype`].
@@ -150,7 +150,7 @@ pub struct OutputTensor {
 /// Flat values of one type. Half precision is written as `F32` with the datatype `FP16`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Values {
     Bool(Vec<bool>),
     U8(Vec<u8>),

@@ -85,7 +85,7 @@ pub(super) fn sigmoid(v: f32) -> f32 {
 /// `[1, C]`, or with more dimensions of 1.
 fn class_count(graph: &LoadedGraph, output: &OutputAt) -> Result<usize, LoadError> {
     let classes = output.shape().iter().product();
-    if classes > 0 && output.shape().iter().any(|&side| side == classes) {
+    if classes > 0 && output.shape().contains(&classes) {
         return Ok(classes);
     }
     let reason = format!("output {} expected [1, classes], found {:?}", output.name(), output.shape());
