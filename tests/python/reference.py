@@ -105,8 +105,8 @@ def umeyama(source, target):
 
 
 def cut_chip(image, points, size, padding):
-    """An upright face: Pillow's affine transform; where the face shrinks more than twice, of a part around the chip that
-    Pillow's resize has brought to the chip's scale."""
+    """An upright face; where it shrinks more than twice, cut from a part around the chip that Pillow's resize has brought to
+    the chip's scale."""
     chip_from_image = umeyama(points, (MEAN_FACE + padding) / (1 + 2 * padding) * size)
     shrink = 1 / math.sqrt(np.linalg.det(chip_from_image[:, :2]))
     inverse = np.linalg.inv(np.vstack([chip_from_image, [0, 0, 1]]))[:2]
@@ -118,7 +118,22 @@ def cut_chip(image, points, size, padding):
         image = image.resize([int(side) for side in small], Image.Resampling.BILINEAR, box=(*low, *high))
         inverse[:, 2] -= low
         inverse *= (small / (high - low))[:, None]
-    return image.transform((size, size), Image.Transform.AFFINE, inverse.ravel().tolist(), Image.Resampling.BILINEAR)
+    return sample(np.asarray(image).astype(np.float64), inverse, size)
+
+
+def sample(pixels, image_from_chip, size):
+    """Bilinear, black outside, rounded. (Pillow's affine transform cuts fractions off: half a level darker on average, and
+    the gender of a face by more than a per cent.)"""
+    framed = np.pad(pixels, ((1, 1), (1, 1), (0, 0)))
+    rows, columns = np.mgrid[:size, :size] + 0.5
+    points = image_from_chip @ np.stack([columns.ravel(), rows.ravel(), np.ones(size * size)])
+    # The frame moves everything by a pixel; what lies beyond it is black too.
+    x, y = (np.clip(axis + 0.5, 0, side - 1.000001) for axis, side in zip(points, framed.shape[1::-1]))
+    left, top = x.astype(int), y.astype(int)
+    across, down = (x - left)[:, None], (y - top)[:, None]
+    upper = framed[top, left] * (1 - across) + framed[top, left + 1] * across
+    lower = framed[top + 1, left] * (1 - across) + framed[top + 1, left + 1] * across
+    return np.floor(upper * (1 - down) + lower * down + 0.5).reshape(size, size, 3)
 
 
 def embed(image, points):
@@ -237,7 +252,10 @@ def photos(out):
     save(picture.crop((100, 0, 400, 400)).transpose(Image.Transpose.ROTATE_90), "exif_6.jpg", exif=exif)
     exif[0x0112] = 3
     save(picture.crop((100, 0, 400, 400)).transpose(Image.Transpose.ROTATE_180), "exif_3.jpg", exif=exif)
-    save(picture.crop((80, 0, 420, 400)), "portrait.webp", lossless=True)
+    # 640 x 480 is what the detector reads, and a face of this size shrinks less than twice: nothing depends on a resizer.
+    alone = Image.new("RGB", (640, 480), (90, 120, 150))
+    alone.paste(picture.resize((256, 256), Image.Resampling.LANCZOS), (192, 112))
+    save(alone, "portrait.webp", lossless=True)
     two = Image.new("RGB", (700, 420), (90, 120, 150))
     two.paste(picture.crop((80, 0, 420, 400)), (10, 10))
     two.paste(ImageOps.mirror(picture).resize((300, 300), Image.Resampling.LANCZOS), (380, 60))
