@@ -21,9 +21,6 @@ const SETUP: &str = "run `make test`, which sets up the test tools";
 const PIXELS: f64 = 1.0;
 /// Of two embeddings.
 const COSINE: f64 = 0.9999;
-/// Of two embeddings from JPEG with halved colour, which decoders bring back to full size in their own ways: that moves
-/// landmarks by a tenth of a pixel, and the reference's own embedding as much as this.
-const COSINE_OF_JPEG: f64 = 0.9995;
 /// Of a graph's output for the same tensor, relative to the output's largest number.
 const TENSOR: f64 = 1e-4;
 
@@ -78,16 +75,12 @@ fn faces_lie_where_the_reference_finds_them_and_say_the_same() {
         let (found, expected) = (found.as_array().expect("a list"), expected.as_array().expect("a list"));
         assert_eq!(found.len(), expected.len(), "{name}: number of faces");
         for (found, expected) in found.iter().zip(expected) {
-            compare_face(&name, found, expected, least_cosine(&name));
+            compare_face(&name, found, expected);
         }
     }
 }
 
-fn least_cosine(name: &str) -> f64 {
-    if ["exif_3", "exif_6", "large"].contains(&name) { COSINE_OF_JPEG } else { COSINE }
-}
-
-fn compare_face(name: &str, found: &Value, expected: &Value, least_cosine: f64) {
+fn compare_face(name: &str, found: &Value, expected: &Value) {
     let area = farthest(&found["facial_area"], &expected["facial_area"]);
     let cosine = cosine(&found["embedding"], &expected["embedding"]);
     let confidence = farthest(&found["face_confidence"], &expected["face_confidence"]);
@@ -99,7 +92,7 @@ fn compare_face(name: &str, found: &Value, expected: &Value, least_cosine: f64) 
          emotion {emotion:.3}"
     );
     assert!(area < PIXELS, "{name}: box or landmarks {area} px apart");
-    assert!(cosine >= least_cosine, "{name}: cosine {cosine}");
+    assert!(cosine >= COSINE, "{name}: cosine {cosine}");
     assert!(confidence < 0.01, "{name}: confidence {confidence} apart");
     assert!(age < 2.0, "{name}: age {age} years apart");
     assert!(gender < 2.0 && emotion < 2.0, "{name}: gender {gender}, emotion {emotion} per cent apart");
