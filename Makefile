@@ -21,7 +21,7 @@ build: ## build the program
 	$(CARGO) build --release --bin strongroom
 
 test: test-tools ## run every test; sets up by itself what the tests need
-	STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(CARGO) test --release
+	STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(CARGO) test --release --no-fail-fast
 
 test-tools:
 	@scripts/check-tools cargo cc python3 venv
