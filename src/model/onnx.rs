@@ -13,6 +13,7 @@ use tract_onnx::tract_core::plan::{SimplePlan, SimpleState};
 
 use super::error::Cause;
 use super::signature::{self, Declared};
+use super::weights::Settled;
 use super::{Binding, GraphSignature, LoadError, Port, RunError, ScanError, Tensor, scan, weights};
 use crate::bundle::Files;
 
@@ -163,10 +164,8 @@ fn prepare(files: &Files, name: &str, binding: &Binding) -> Result<(ModelProto, 
     let bytes = files.get(name).ok_or_else(|| LoadError::MissingFile { name: name.to_owned() })?;
     let refused = |source: ScanError| LoadError::Scan { name: name.to_owned(), source };
     let mut model = scan::read(bytes).map_err(refused)?;
-    let flushed = weights::settle(&mut model, files, name).map_err(refused)?;
-    if flushed > 0 {
-        tracing::info!(graph = name, flushed, "subnormal weights set to zero");
-    }
+    let Settled { weights, flushed } = weights::settle(&mut model, files, name).map_err(refused)?;
+    tracing::info!(graph = name, weights, flushed, "weights checked, subnormal ones set to zero");
     let Some(graph) = model.graph.as_mut() else { return Err(refused(ScanError::malformed("there is no graph"))) };
     let (inputs, outputs) = signature::bind(graph, binding).map_err(|error| error.in_file(name))?;
     Ok((model, inputs, outputs))

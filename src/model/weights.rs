@@ -8,10 +8,19 @@ use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, tensor_proto::DataLoca
 use super::ScanError;
 use crate::bundle::Files;
 
-/// Settles every tensor of the model and returns how many subnormal weights were set to zero.
-pub(super) fn settle(model: &mut ModelProto, files: &Files, onnx: &str) -> Result<usize, ScanError> {
+/// How many numbers a graph carries.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// In all, of any type.
+    pub(super) weights: usize,
+    /// Of those, subnormal ones that were set to zero.
+    pub(super) flushed: usize,
+}
+
+/// Settles every tensor of the model.
+pub(super) fn settle(model: &mut ModelProto, files: &Files, onnx: &str) -> Result<Settled, ScanError> {
     let mut external = external::Reader::new(files, onnx);
-    let mut flushed = 0;
+    let mut settled = Settled::default();
     if let Some(graph) = model.graph.as_mut() {
         each_tensor(graph, &mut |tensor| {
             let count = numbers::count(tensor)?;
@@ -19,11 +28,12 @@ pub(super) fn settle(model: &mut ModelProto, files: &Files, onnx: &str) -> Resul
                 external.embed(tensor, count)?;
             }
             numbers::check(tensor, count)?;
-            flushed += numbers::flush_subnormals(tensor);
+            settled.weights = settled.weights.saturating_add(count);
+            settled.flushed += numbers::flush_subnormals(tensor);
             Ok(())
         })?;
     }
-    Ok(flushed)
+    Ok(settled)
 }
 
 /// Initializers and the tensors in attributes, of this graph and the graphs in it.
