@@ -39,7 +39,7 @@ lint: ## check format, lints, licences and banned crates
 
 bench: ## measure; docs/BENCHMARKS.md says what
 	@scripts/check-tools cargo cc
-	$(CARGO) bench
+	$(CARGO) bench --bench report
 
 fuzz: ## fuzz the header of sealed files for a minute (needs a nightly toolchain and cargo-fuzz)
 	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || \

@@ -6,6 +6,7 @@ mod report {
     pub mod life;
     pub mod machine;
     pub mod opening;
+    pub mod plot;
     pub mod served;
     pub mod stats;
 }
@@ -27,9 +28,9 @@ fn main() {
     let _ = writeln!(page, "{}\n", machine::describe());
     page += &opening::section();
     let registry = Registry::publish(root, &BUNDLES);
-    page += &life::start_section(&registry, &BUNDLES);
+    page += &life::start_section(&registry, &BUNDLES, root);
     page += &life::ping_section(&registry, root);
-    page += &life::memory_section(&registry, root);
+    page += &life::memory_section(&registry, &BUNDLES, root);
     std::fs::write(root.join("docs/BENCHMARKS.md"), page).expect("docs/BENCHMARKS.md can be written");
     eprintln!("docs/BENCHMARKS.md written");
 }
