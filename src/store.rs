@@ -85,14 +85,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Changed`] when the object is another version now, [`StoreError::OutOfRange`] when it ends before
     /// the range does, and as for `head`.
-    pub async fn get_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
+    pub async fn read_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
         key::check(key)?;
         if range.is_empty() {
             return Ok(Bytes::new());
         }
         match &self.0 {
-            Backend::Dir(dir) => dir.get_range(key, range, etag).await,
-            Backend::S3(bucket) => bucket.get_range(key, range, etag).await,
+            Backend::Dir(dir) => dir.read_range(key, range, etag).await,
+            Backend::S3(bucket) => bucket.read_range(key, range, etag).await,
         }
     }
 

@@ -184,22 +184,22 @@ async fn of_racing_swaps_one_wins_per_generation(stores: &Stores) {
 async fn a_pinned_range_of_a_changed_object_is_refused(stores: &Stores) {
     let store = &stores.store;
     let old = store.swap("k", None, bytes("0123456789")).await.unwrap();
-    assert_eq!(store.get_range("k", 2..5, &old).await.unwrap(), bytes("234"));
+    assert_eq!(store.read_range("k", 2..5, &old).await.unwrap(), bytes("234"));
     let new = store.swap("k", Some(&old), bytes("abcdefghij")).await.unwrap();
-    let stale = store.get_range("k", 2..5, &old).await;
+    let stale = store.read_range("k", 2..5, &old).await;
     assert!(matches!(stale, Err(StoreError::Changed { .. })), "{stale:?}");
-    assert_eq!(store.get_range("k", 2..5, &new).await.unwrap(), bytes("cde"));
+    assert_eq!(store.read_range("k", 2..5, &new).await.unwrap(), bytes("cde"));
 }
 
 async fn a_range_is_as_long_as_asked_for_or_refused(stores: &Stores) {
     let store = &stores.store;
     let etag = store.swap("k", None, bytes("0123456789")).await.unwrap();
-    assert_eq!(store.get_range("k", 0..10, &etag).await.unwrap(), bytes("0123456789"));
-    assert_eq!(store.get_range("k", 9..10, &etag).await.unwrap(), bytes("9"));
-    assert_eq!(store.get_range("k", 4..4, &etag).await.unwrap(), Bytes::new());
+    assert_eq!(store.read_range("k", 0..10, &etag).await.unwrap(), bytes("0123456789"));
+    assert_eq!(store.read_range("k", 9..10, &etag).await.unwrap(), bytes("9"));
+    assert_eq!(store.read_range("k", 4..4, &etag).await.unwrap(), Bytes::new());
     for range in [5..11, 10..11, 0..u64::MAX, u64::MAX - 1..u64::MAX] {
         let end = range.end;
-        let beyond = store.get_range("k", range, &etag).await;
+        let beyond = store.read_range("k", range, &etag).await;
         assert!(matches!(beyond, Err(StoreError::OutOfRange { end: named, .. }) if named == end), "{beyond:?}");
     }
 }
@@ -211,12 +211,12 @@ async fn a_missing_object_and_a_missing_store_differ(stores: &Stores) {
         let named = |error: StoreError| matches!(error, StoreError::NotFound { object } if object.ends_with(key));
         assert!(named(store.head(key).await.unwrap_err()));
         assert!(named(store.get(key, 9).await.unwrap_err()));
-        assert!(named(store.get_range(key, 0..1, &etag).await.unwrap_err()));
+        assert!(named(store.read_range(key, 0..1, &etag).await.unwrap_err()));
     }
     let is_no_store = |error: StoreError| matches!(error, StoreError::NoStore { .. });
     assert!(is_no_store(stores.missing.head("k").await.unwrap_err()));
     assert!(is_no_store(stores.missing.get("k", 9).await.unwrap_err()));
-    assert!(is_no_store(stores.missing.get_range("k", 0..1, &etag).await.unwrap_err()));
+    assert!(is_no_store(stores.missing.read_range("k", 0..1, &etag).await.unwrap_err()));
     assert!(is_no_store(stores.missing.list("").await.unwrap_err()));
     assert!(is_no_store(stores.missing.swap("k", Some(&etag), bytes("x")).await.unwrap_err()));
 }
@@ -266,7 +266,7 @@ async fn what_is_no_key_is_refused(stores: &Stores) {
         refused(store.swap(key, None, bytes("x")).await.unwrap_err());
         refused(store.head(key).await.unwrap_err());
         refused(store.get(key, 1).await.unwrap_err());
-        refused(store.get_range(key, 0..1, &ETag(String::new())).await.unwrap_err());
+        refused(store.read_range(key, 0..1, &ETag(String::new())).await.unwrap_err());
     }
     for prefix in ["/", "../", "a/../", "a//", "..", "/a"] {
         assert!(matches!(store.list(prefix).await, Err(StoreError::Key { .. })), "{prefix}");

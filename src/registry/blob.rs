@@ -91,7 +91,7 @@ impl Opener {
 
     async fn authenticate(&self, key: &str, object: &Object, purpose: &Purpose) -> Result<Opening, RegistryError> {
         let prefix = 0..object.len.min(MAX_HEADER_LEN as u64);
-        let bytes = self.store.get_range(key, prefix, &object.etag).await.map_err(at(purpose.stage(), key))?;
+        let bytes = self.store.read_range(key, prefix, &object.etag).await.map_err(at(purpose.stage(), key))?;
         let not_opened = |source| not_opened(purpose, key, source);
         let header = Header::parse(&bytes).map_err(not_opened)?;
         let expected = purpose.context(&self.artifact.id);
@@ -138,7 +138,7 @@ async fn open_part(opener: Opener, sealed: Arc<SealedObject>, part: Part, mut pl
     // The semaphore is never closed; if it were, the bound on memory would be lost, not the model.
     let _permit = opener.permits.acquire().await.ok();
     let (key, stage) = (&sealed.key, sealed.purpose.stage());
-    let bytes = opener.store.get_range(key, part.sealed.clone(), &sealed.etag).await.map_err(at(stage, key))?;
+    let bytes = opener.store.read_range(key, part.sealed.clone(), &sealed.etag).await.map_err(at(stage, key))?;
     let opened = spawn_blocking(move || {
         let opened = sealed.opening.open_part(&part, &bytes, &mut plain);
         opened.map(|()| plain).map_err(|source| not_opened(&sealed.purpose, &sealed.key, source))

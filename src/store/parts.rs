@@ -66,7 +66,7 @@ impl Transfer {
         while self.running.len() < self.concurrency {
             let Some((index, range)) = self.waiting.next() else { return };
             let (store, (key, etag)) = (self.store.clone(), self.version.clone());
-            self.running.spawn(async move { Ok((index, store.get_range(&key, range, &etag).await?)) });
+            self.running.spawn(async move { Ok((index, store.read_range(&key, range, &etag).await?)) });
         }
     }
 }
