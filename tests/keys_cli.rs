@@ -83,3 +83,21 @@ fn promoting_needs_no_key() {
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("iris-random-forest:canary -> "), "{}", said(&output));
 }
+
+#[test]
+fn a_secret_without_a_region_is_refused_in_one_line_with_help() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("plain");
+    std::fs::write(&plain, "text").unwrap();
+    let mut command = program();
+    // No region is found anywhere: no profile, and nobody at the metadata service, of which the SDK would tell more.
+    command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9").env("AWS_CONFIG_FILE", "/dev/null");
+    command.current_dir(folder.path()).args(["seal", "plain", "-o", "out", "--key", "secretsmanager:x"]);
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<_> = stderr.lines().collect();
+    assert!(
+        matches!(lines[..], [error, help] if error.starts_with("error: ") && help.starts_with("help: ")),
+        "{stderr}"
+    );
+}
