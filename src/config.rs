@@ -29,7 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   strongroom key new -o kek                                     make a sealing key
   strongroom publish DIR --registry models --key file:kek       seal a model directory into a registry
-  strongroom promote NAME:VERSION --alias live --registry models --key file:kek
+  strongroom promote NAME:VERSION --alias live --registry models
   strongroom serve --model NAME --registry models --key file:kek
   curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' localhost:8080/invocations
 

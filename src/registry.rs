@@ -32,7 +32,7 @@ pub use error::{RegistryError, Stage};
 pub use file_index::{MAX_FILES, MAX_PATH_LEN, MAX_TOTAL_LEN};
 pub use promote::Promoted;
 pub use publish::{Progress, Published};
-pub use reference::{DEFAULT_ALIAS, MAX_NAME_LEN, ModelRef, Selector};
+pub use reference::{AliasName, DEFAULT_ALIAS, MAX_NAME_LEN, ModelRef, Selector};
 
 /// A version opened in memory.
 pub struct Fetched {
@@ -106,6 +106,14 @@ impl Registry {
     /// # Errors
     /// No such version, or the store.
     pub async fn promote(&self, model: &ModelRef, alias: &str) -> Result<Promoted, RegistryError> {
-        promote::promote(self, model, alias).boxed().await
+        promote(&self.store, model, &alias.parse()?).await
     }
+}
+
+/// As [`Registry::promote`], which needs no key.
+///
+/// # Errors
+/// No such version, or the store. [`RegistryError::Lagging`]: the move is in the log, the alias object did not follow.
+pub async fn promote(store: &Store, model: &ModelRef, alias: &AliasName) -> Result<Promoted, RegistryError> {
+    promote::promote(store, model, alias).boxed().await
 }

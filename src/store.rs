@@ -8,7 +8,6 @@ mod dir;
 mod error;
 mod key;
 mod location;
-mod parts;
 mod s3;
 
 use std::future::Future;
@@ -16,11 +15,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use bytes::Bytes;
-use futures_util::Stream;
 
 pub use error::{Cause, StoreError};
 pub use location::Location;
-pub use parts::PART_LEN;
 
 /// One version of one object: opaque, never a hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,29 +82,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Changed`] when the object is another version now, [`StoreError::OutOfRange`] when it ends before
     /// the range does, and as for `head`.
-    pub async fn get_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
+    pub async fn read_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
         key::check(key)?;
         if range.is_empty() {
             return Ok(Bytes::new());
         }
         match &self.0 {
-            Backend::Dir(dir) => dir.get_range(key, range, etag).await,
-            Backend::S3(bucket) => bucket.get_range(key, range, etag).await,
+            Backend::Dir(dir) => dir.read_range(key, range, etag).await,
+            Backend::S3(bucket) => bucket.read_range(key, range, etag).await,
         }
-    }
-
-    /// Ranges of the version `etag` in parallel: yields each part's index in `parts` with its bytes, in the order in
-    /// which they arrive. At most `concurrency` parts (at least one) are in flight or wait to be taken, so memory is
-    /// bounded by their sizes ([`PART_LEN`] is a good one); they go on arriving while the caller works on one. Ends
-    /// after the first error; dropping the stream stops the transfer. Throughput is logged when all parts are there.
-    pub fn read_parts(
-        &self,
-        key: &str,
-        etag: &ETag,
-        parts: Vec<Range<u64>>,
-        concurrency: usize,
-    ) -> impl Stream<Item = Result<(usize, Bytes), StoreError>> + Send + Unpin + use<> {
-        parts::read(self.clone(), (key.to_owned(), etag.clone()), parts, concurrency)
     }
 
     /// Creates an object from memory; `false` when there is one under `key` already. (Over a network, `false` may also
@@ -162,6 +145,8 @@ impl Store {
     }
 }
 
+/// Length of a part that S3 serves at full throughput, in bytes: what S3 clients settle on.
+const PART_LEN: u64 = 8 << 20;
 /// More keys than this are not listed: a bound on memory, far above what a registry holds.
 const MAX_LISTED: usize = 1_000_000;
 

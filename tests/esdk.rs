@@ -47,7 +47,9 @@ fn every_own_vector_file_is_a_case() {
 #[test]
 fn published_vectors_open_and_signed_or_wrongly_authenticated_ones_are_refused() {
     let directory = std::env::var_os("STRONGROOM_TEST_VECTORS").map_or_else(own, |all| PathBuf::from(all).join("esdk"));
-    for case in Case::read_all(&directory) {
+    let cases = Case::read_all(&directory);
+    assert!(cases.len() >= 12, "only {} cases in {}", cases.len(), directory.display());
+    for case in cases {
         match (case.suite.as_deref(), case.expect.as_str()) {
             (Some("0578"), _) => assert_eq!(refusal(outcome(&directory, &case)), "SignedSuite", "{}", case.file),
             (_, "open") => assert_opens(&directory, &case),

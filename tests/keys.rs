@@ -294,6 +294,25 @@ async fn a_new_secret_has_the_new_key_as_its_first_version_and_is_never_overwrit
     assert!(matches!(create(&arn, &secret.aws).await, Err(KeyError::NewArn)));
 }
 
+#[tokio::test]
+async fn a_denied_making_of_a_secret_names_the_right_it_takes() {
+    let service = Service::start(vec![answer(400, "AccessDeniedException", "no")]);
+    let place = "secretsmanager:s".parse().unwrap();
+    let denied = create(&place, &moto::sdk_at(&service.endpoint).await).await.unwrap_err();
+    assert!(matches!(denied, KeyError::MakingDenied { .. }), "{denied:?}");
+    assert!(denied.remedy().unwrap().contains("secretsmanager:CreateSecret"));
+}
+
+/// Who may give a file away (root) sees that nobody else's is taken; another user's file is not readable to anybody else.
+#[tokio::test]
+async fn a_key_file_of_somebody_else_is_refused() {
+    let file = KeyFile::with(KEY);
+    if std::os::unix::fs::chown(file.path(), Some(12_345), None).is_ok() {
+        let refused = file.open().await.unwrap_err();
+        assert!(matches!(refused, KeyError::Owner { uid: 12_345, .. }), "{refused:?}");
+    }
+}
+
 fn answer(status: u16, code: &str, message: &str) -> Scripted {
     let body = format!(r#"{{"__type":"{code}","message":"{message}"}}"#);
     Scripted::new(status, body).header("Content-Type", "application/x-amz-json-1.1")

@@ -109,3 +109,20 @@ async fn a_denied_bucket_and_a_denied_secret_are_told_apart() {
     assert!(by_key && chain(&error).contains("kek"), "{}", chain(&error));
     assert!(error.remedy().unwrap().contains("secretsmanager:GetSecretValue"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_current_version_of_the_secret_does_not_keep_older_models_closed() {
+    let aws = moto().sdk().await;
+    let client = aws_sdk_secretsmanager::Client::new(&aws);
+    let name = "registry/rotated";
+    let blob = |bytes: &[u8]| aws_sdk_secretsmanager::primitives::Blob::new(bytes);
+    client.create_secret().name(name).secret_binary(blob(&[0xc3; 32])).send().await.expect("a secret");
+    let mut place = bucket("rotated").await;
+    place.key = KeySource::SecretsManager(name.into());
+    let one = files(1, &[10]);
+    publish_live(&place.open().await, "1.0.0", &one).await;
+    client.put_secret_value().secret_id(name).secret_binary(blob(b"oops")).send().await.expect("a version");
+    assert!(place.open().await.fetch(&model("model")).await.unwrap().files == one);
+    let error = publish(&place.open().await, "2.0.0", &one).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Key { source: KeyError::Form { .. } }), "{}", chain(&error));
+}

@@ -238,3 +238,69 @@ async fn another_key_is_named_together_with_the_one_that_is_needed() {
     let error = publish(&registry, "1.0.0", &victim.files).await.unwrap_err();
     assert!(matches!(error, RegistryError::WrongKey { .. }), "comparing needs the key: {}", chain(&error));
 }
+
+/// Promotes after `alter` did its work on the alias object; the alias is a copy of the newest entry afterwards.
+async fn is_put_right(alter: impl Fn(&[u8]) -> Vec<u8>) {
+    let victim = Victim::new().await;
+    publish(&victim.registry, "2.0.0", &files(2, &[10])).await.unwrap();
+    let alias = victim.place.only_object("aliases");
+    let newest = || std::fs::read(victim.place.objects("log").pop().unwrap()).unwrap();
+    let altered = alter(&std::fs::read(&alias).unwrap());
+    overwrite(&alias, &altered);
+    victim.registry.promote(&model("model:2.0.0"), "live").await.unwrap();
+    assert_eq!(std::fs::read(&alias).unwrap(), newest());
+    overwrite(&alias, &altered);
+    victim.registry.promote(&model("model:2.0.0"), "live").await.unwrap();
+    assert_eq!(std::fs::read(&alias).unwrap(), newest(), "where nothing is appended, too");
+    overwrite(&alias, &altered);
+    publish(&victim.registry, "3.0.0", &files(3, &[10])).await.unwrap();
+    assert_eq!(victim.fetch().await.unwrap().version, "2.0.0", "publishing puts it right, too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_object_that_claims_a_later_place_than_the_log_has_does_not_freeze_the_alias() {
+    let claims = |index: &str| {
+        let claim = format!("\"index\":{index},\"prev\"");
+        move |entry: &[u8]| {
+            let text = String::from_utf8(entry.to_vec()).unwrap();
+            assert!(text.contains("\"index\":1,\"prev\""), "{text}");
+            text.replace("\"index\":1,\"prev\"", &claim).into_bytes()
+        }
+    };
+    for index in ["999", "2", "3", "18446744073709551615"] {
+        is_put_right(claims(index)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_or_oversized_alias_object_is_replaced_by_the_next_writer() {
+    is_put_right(|entry| entry[..entry.len() / 2].to_vec()).await;
+    is_put_right(|_| Vec::new()).await;
+    is_put_right(|_| vec![b' '; 300 * 1024]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishing_again_what_has_lost_a_sealed_file_names_it() {
+    let victim = Victim::new().await;
+    let lost = victim.blobs().pop().unwrap();
+    std::fs::remove_file(&lost).unwrap();
+    let error = publish(&victim.registry, "1.0.0", &victim.files).await.unwrap_err();
+    let name = lost.file_name().unwrap().to_str().unwrap();
+    assert!(matches!(&error, RegistryError::Damaged { object, .. } if object.ends_with(name)), "{}", chain(&error));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_whose_alias_object_cannot_follow_is_told_with_its_place_in_the_log() {
+    let victim = Victim::new().await;
+    publish(&victim.registry, "2.0.0", &files(2, &[10])).await.unwrap();
+    // The aliases' folder becomes a file: no alias object can be made.
+    let folder = victim.place.root().join("aliases");
+    std::fs::rename(&folder, victim.place.scratch.path().join("aside")).unwrap();
+    std::fs::write(&folder, "").unwrap();
+    let error = victim.registry.promote(&model("model:2.0.0"), "live").await.unwrap_err();
+    assert!(matches!(&error, RegistryError::Lagging { index: 3, .. }), "{}", chain(&error));
+    assert!(error.remedy().unwrap().contains("run the same promote again"));
+    std::fs::remove_file(&folder).unwrap();
+    assert!(victim.registry.promote(&model("model:2.0.0"), "live").await.unwrap().already);
+    assert_eq!(victim.fetch().await.unwrap().version, "2.0.0");
+}

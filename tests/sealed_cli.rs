@@ -139,7 +139,10 @@ fn what_others_sealed_opens_with_and_without_naming_its_key() {
     desk.run("open @sealed --key file:@key -o @two --key-namespace ns --key-name k1").unwrap();
     assert_eq!((desk.read("one"), desk.read("two")), (b"theirs".to_vec(), b"theirs".to_vec()));
     desk.refuses("open @sealed --key file:@other -o @three", "it is the wrong key");
-    desk.refuses("open @sealed --key file:@key -o @three --key-namespace nsx", "it was sealed for \"k1\"");
+    desk.refuses(
+        "open @sealed --key file:@key -o @three --key-namespace nsx",
+        "a key of namespace \"nsx\"; it was sealed for \"k1\"",
+    );
 }
 
 #[test]
@@ -192,4 +195,25 @@ fn every_vector_that_opens_opens_on_the_command_line() {
         desk.run(&line).unwrap_or_else(|error| panic!("{}: {error}", case.file));
         assert_eq!(desk.read("out").len() as u64, case.plaintext_len, "{}", case.file);
     }
+}
+
+#[test]
+fn only_a_regular_file_is_sealed_opened_or_inspected() {
+    let desk = Desk::new();
+    assert!(std::process::Command::new("mkfifo").arg(desk.path("pipe")).status().unwrap().success());
+    for what in ["@pipe", "/dev/zero", "@."] {
+        for line in ["seal {} --key file:@key -o @out", "open {} --key file:@key -o @out", "inspect {}"] {
+            desk.refuses(&line.replace("{}", what), "is not a regular file");
+        }
+    }
+}
+
+#[test]
+fn a_context_key_that_is_given_twice_is_refused() {
+    let desk = Desk::new();
+    desk.put("plain", b"text");
+    desk.run("seal @plain --key file:@key -o @sealed --context a=2").unwrap();
+    let twice = "context key \"a\" is given twice";
+    desk.refuses("seal @plain --key file:@key -o @out --context a=1 --context a=2", twice);
+    desk.refuses("open @sealed --key file:@key -o @out --context a=1 --context a=2", twice);
 }

@@ -160,7 +160,7 @@ async fn a_file_that_is_written_behind_our_back_is_another_version() {
     let store = store_in(folder.path()).await;
     let etag = store.swap("k", None, Bytes::from_static(b"0123456789")).await.unwrap();
     fs::OpenOptions::new().append(true).open(folder.path().join("k")).unwrap().write_all(b"more").unwrap();
-    let changed = store.get_range("k", 0..4, &etag).await;
+    let changed = store.read_range("k", 0..4, &etag).await;
     assert!(matches!(changed, Err(StoreError::Changed { .. })), "{changed:?}");
 }
 
@@ -176,4 +176,20 @@ async fn links_folders_and_pipes_are_no_objects() {
         assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{key}: {missing:?}");
     }
     assert_eq!(store.list("").await.unwrap(), ["folder/k"]);
+}
+
+#[tokio::test]
+async fn a_file_where_the_store_should_be_is_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("file");
+    fs::write(&root, "").unwrap();
+    let store = store_in(&root).await;
+    let refused = [
+        store.list("").await.unwrap_err(),
+        store.head("k").await.unwrap_err(),
+        store.create("k", Bytes::new()).await.unwrap_err(),
+    ];
+    for error in refused {
+        assert!(matches!(error, StoreError::NotADirectory { .. }), "{error:?}");
+    }
 }

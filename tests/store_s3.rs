@@ -39,7 +39,7 @@ fn etag() -> ETag {
 #[tokio::test]
 async fn a_range_that_breaks_off_is_fetched_again() {
     let (service, store) = scripted_store(vec![body("0123456789").broken_after(4), body("0123456789")]).await;
-    assert_eq!(store.get_range("k", 0..10, &etag()).await.unwrap(), "0123456789");
+    assert_eq!(store.read_range("k", 0..10, &etag()).await.unwrap(), "0123456789");
     let requests = service.requests();
     assert_eq!(requests.len(), 2);
     for request in requests {
@@ -52,7 +52,7 @@ async fn a_range_that_breaks_off_is_fetched_again() {
 #[tokio::test]
 async fn a_range_that_always_breaks_off_is_given_up() {
     let (service, store) = scripted_store(vec![body("0123456789").broken_after(4)]).await;
-    let given_up = store.get_range("k", 0..10, &etag()).await;
+    let given_up = store.read_range("k", 0..10, &etag()).await;
     assert!(matches!(given_up, Err(StoreError::Unreachable { attempts: 4, .. })), "{given_up:?}");
     assert_eq!(service.requests().len(), 4);
 }
@@ -60,14 +60,14 @@ async fn a_range_that_always_breaks_off_is_given_up() {
 #[tokio::test]
 async fn a_service_that_ignores_the_pin_is_found_out() {
     let (_service, store) = scripted_store(vec![body("0123456789").header("x-amz-id", "1")]).await;
-    let changed = store.get_range("k", 0..10, &ETag("\"v0\"".into())).await;
+    let changed = store.read_range("k", 0..10, &ETag("\"v0\"".into())).await;
     assert!(matches!(changed, Err(StoreError::Changed { .. })), "{changed:?}");
 }
 
 #[tokio::test]
 async fn a_service_that_ignores_the_range_is_found_out() {
     let (_service, store) = scripted_store(vec![body("0123456789")]).await;
-    assert!(store.get_range("k", 0..5, &etag()).await.is_err());
+    assert!(store.read_range("k", 0..5, &etag()).await.is_err());
 }
 
 #[tokio::test]
@@ -166,4 +166,40 @@ fn locations_are_read_as_documented() {
         assert!(matches!(refused, StoreError::Location { .. }), "{wrong}");
         assert!(refused.remedy().unwrap().contains("s3://BUCKET[/PREFIX]"));
     }
+}
+
+#[tokio::test]
+async fn another_region_and_a_wrong_clock_are_named() {
+    for (status, code) in
+        [(301, "PermanentRedirect"), (400, "AuthorizationHeaderMalformed"), (400, "IllegalLocationConstraintException")]
+    {
+        let (_service, store) = scripted_store(vec![refused(status, code)]).await;
+        let other = store.get("k", 10).await.unwrap_err();
+        assert!(matches!(other, StoreError::OtherRegion { .. }), "{other:?}");
+        assert!(other.remedy().unwrap().contains("AWS_REGION"));
+    }
+    let (_service, store) = scripted_store(vec![refused(403, "RequestTimeTooSkewed")]).await;
+    let skewed = store.get("k", 10).await.unwrap_err();
+    assert!(matches!(skewed, StoreError::Clock { .. }), "{skewed:?}");
+}
+
+#[tokio::test]
+async fn an_upload_that_was_completed_by_an_attempt_whose_answer_was_lost_is_there() {
+    let missing = || refused(404, "NoSuchKey");
+    let begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+    let part = || Scripted::new(200, "").header("ETag", "\"p\"");
+    let answers = vec![
+        missing(),
+        missing(),
+        Scripted::new(200, begun),
+        part(),
+        part(),
+        refused(404, "NoSuchUpload"),
+        refused(404, "NoSuchUpload"),
+        Scripted::new(200, "").header("ETag", "\"v1\""),
+    ];
+    let (_service, store) = scripted_store(answers).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len((8 << 20) + 1).unwrap();
+    assert!(!store.create_from_file("k", file.path()).await.unwrap());
 }

@@ -2,8 +2,6 @@
 
 use std::io::Write;
 
-use anyhow::Context;
-
 use crate::config::aws;
 use crate::config::key::{Key, KeyNew, KeyVerb};
 use crate::keys::{self, KEK_NAMESPACE};
@@ -19,7 +17,7 @@ pub async fn run(args: Key) -> anyhow::Result<()> {
 }
 
 async fn new(args: &KeyNew) -> anyhow::Result<()> {
-    let place = args.place().context("say where the new key is to be kept: -o FILE or --to secretsmanager:NAME")?;
+    let place = args.place()?;
     let kek = keys::create(&place, &aws::load(place.is_on_aws()).await).await?;
     let mut out = std::io::stdout().lock();
     match args.json {

@@ -35,7 +35,8 @@ impl NewFile {
     pub(super) fn keep(mut self) -> anyhow::Result<()> {
         self.place().with_context(|| format!("{} cannot be made", self.target.display()))?;
         self.temporary = None;
-        Ok(())
+        let synced = sync_folder(directory(&self.target));
+        synced.with_context(|| format!("{} is made, but may not outlive a power cut", self.target.display()))
     }
 
     fn place(&mut self) -> std::io::Result<()> {
@@ -96,6 +97,14 @@ fn named(target: &Path) -> std::io::Result<(File, Option<PathBuf>)> {
 
 fn proc_path(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Makes a new entry of the folder outlive a power cut. Who may write to a folder but not read it cannot ask for that.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        outcome => outcome,
+    }
 }
 
 fn temporary_name(target: &Path) -> PathBuf {

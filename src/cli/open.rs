@@ -20,12 +20,13 @@ const WINDOW_LEN: u64 = 8 << 20;
 /// # Errors
 /// The key is not had or is not the file's, the file is not authentic, or OUT is not written.
 pub async fn run(args: &OpenArgs) -> anyhow::Result<()> {
+    let (key, required) = (args.key()?, args.context()?);
     let (sealed, len) = open_file(&args.file)?;
     let not_opened = || format!("{} is not opened", args.file.display());
     let header = read_header(&sealed, len).with_context(not_opened)?;
     let out = NewFile::create(&args.output, args.force)?;
-    let keys = Keys::open(&args.key, &aws::load(args.key.is_on_aws()).await).await?;
-    let opening = authenticate(&header, &keys, len, args).await.with_context(not_opened)?;
+    let keys = Keys::open(&key, &aws::load(key.is_on_aws()).await).await?;
+    let opening = authenticate(&header, &keys, (len, &required), args).await.with_context(not_opened)?;
     write_plain(&opening, &sealed, out, args)?.keep()
 }
 
@@ -37,14 +38,18 @@ pub(super) fn read_header(sealed: &File, len: u64) -> Result<Header, OpenError> 
 }
 
 /// Tries the keys that can bear a name of the file's; the first failure is the one told.
-async fn authenticate(header: &Header, keys: &Keys, len: u64, args: &OpenArgs) -> anyhow::Result<Opening> {
-    let required: EncryptionContext = args.context.iter().cloned().collect();
+async fn authenticate(
+    header: &Header,
+    keys: &Keys,
+    (len, required): (u64, &EncryptionContext),
+    args: &OpenArgs,
+) -> anyhow::Result<Opening> {
     let mut failure = None;
     for name in wanted(header, args)? {
         match candidates(keys, &name, args.key_name.is_some()).await {
             Ok(keks) => {
                 for kek in keks {
-                    match header.clone().authenticate(&name, &kek.key, len, &required) {
+                    match header.clone().authenticate(&name, &kek.key, len, required) {
                         Ok(opening) => return Ok(opening),
                         Err(error) => failure = failure.or(Some(error.into())),
                     }
@@ -64,8 +69,11 @@ fn wanted(header: &Header, args: &OpenArgs) -> Result<Vec<KeyName>, OpenError> {
     names.sort_by_key(|name| name.namespace != KEK_NAMESPACE);
     if names.is_empty() {
         let namespace = args.key_namespace.clone().unwrap_or_else(|| KEK_NAMESPACE.to_owned());
-        let wanted = KeyName { namespace, name: args.key_name.clone().unwrap_or_else(|| "*".to_owned()) };
-        return Err(OpenError::KeyNotListed { wanted, found: header.key_names() });
+        let found = header.key_names();
+        return Err(match args.key_name.clone() {
+            Some(name) => OpenError::KeyNotListed { wanted: KeyName { namespace, name }, found },
+            None => OpenError::NamespaceNotListed { namespace, found },
+        });
     }
     Ok(names)
 }

@@ -6,6 +6,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
+use super::seal::open_file;
 use crate::bundle::{Bundle, Files};
 use crate::config::model::{ModelSource, ModelStoreArgs};
 use crate::predict::{PredictError, Predictor, Request, Response, Session};
@@ -77,7 +78,7 @@ const MAX_FILE_LEN: u64 = 250 << 20;
 pub(super) fn read(path: &Path) -> anyhow::Result<Bytes> {
     use std::io::Read as _;
     let unread = || format!("{} cannot be read", path.display());
-    let file = std::fs::File::open(path).with_context(unread)?;
+    let (file, _) = open_file(path)?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE_LEN + 1).read_to_end(&mut bytes).with_context(unread)?;
     anyhow::ensure!(bytes.len() as u64 <= MAX_FILE_LEN, "{} is larger than {} MB", path.display(), MAX_FILE_LEN >> 20);

@@ -5,15 +5,15 @@ use std::io::Write;
 use serde_json::json;
 
 use crate::config::promote::PromoteArgs;
-use crate::registry::Promoted;
+use crate::registry::{self, Promoted};
 
 /// Runs the verb.
 ///
 /// # Errors
 /// There is no such version, or the registry cannot be read or written.
 pub async fn run(args: PromoteArgs) -> anyhow::Result<()> {
-    let registry = args.registry.open().await?;
-    let promoted = registry.promote(&args.model, &args.alias).await?;
+    let store = args.store.open().await?;
+    let promoted = registry::promote(&store, &args.model, &args.alias).await?;
     print(&mut std::io::stdout().lock(), &promoted, args.json)
 }
 

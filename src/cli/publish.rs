@@ -12,22 +12,21 @@ use super::promote;
 use crate::bundle::{Bundle, Files};
 use crate::config::publish::PublishArgs;
 use crate::predict::Predictor;
-use crate::registry::{ModelRef, Promoted, Published, Registry, Selector, read_directory};
+use crate::registry::{AliasName, ModelRef, Promoted, Published, Registry, RegistryError, read_directory};
 
 /// Runs the verb.
 ///
 /// # Errors
 /// The directory is no bundle that loads and passes its self-test; or it cannot be published or promoted.
 pub async fn run(args: PublishArgs) -> anyhow::Result<()> {
-    let registry = args.registry.open().await?;
+    let registry = args.store.check()?.open().await?;
     let directory = args.directory.clone();
     let checked = spawn_blocking(move || check(directory)).await??;
     let published = publish(&registry, &checked).await?;
-    let promoted = match &args.alias {
-        Some(alias) => Some(registry.promote(&version_of(&published), alias).await?),
-        None => None,
-    };
-    print(&published, promoted.as_ref(), args.json)
+    match args.json {
+        true => finish_as_json(&registry, &published, args.alias.as_ref()).await,
+        false => finish(&registry, &published, args.alias.as_ref()).await,
+    }
 }
 
 /// A bundle that loads and passes its self-test.
@@ -43,6 +42,8 @@ fn check(directory: PathBuf) -> anyhow::Result<Checked> {
     let shown = directory.display();
     let bundle = Bundle::from_files(files.clone()).with_context(|| format!("{shown} is no bundle"))?;
     let (name, version) = (bundle.manifest().name.clone(), bundle.manifest().version.clone());
+    // Before the self-test: who named it wrongly need not wait for that.
+    ModelRef::version(&name, &version).with_context(|| format!("{shown} cannot be published"))?;
     let predictor = Predictor::load(bundle).with_context(|| format!("{shown} cannot be served"))?;
     let mut session = predictor.session().with_context(|| format!("{shown} cannot be run"))?;
     predictor.self_test(&mut session).with_context(|| format!("{shown} fails its self-test"))?;
@@ -61,21 +62,31 @@ async fn publish(registry: &Registry, checked: &Checked) -> anyhow::Result<Publi
     Ok(published?)
 }
 
-fn version_of(published: &Published) -> ModelRef {
-    ModelRef { name: published.name.clone(), selector: Selector::Version(published.version.clone()) }
+/// What is published is told before anything else can fail.
+async fn finish(registry: &Registry, published: &Published, alias: Option<&AliasName>) -> anyhow::Result<()> {
+    let Published { name, version, digest, already, .. } = published;
+    let what = if *already { "was published already, with the same content" } else { "published, unsigned" };
+    writeln!(std::io::stdout().lock(), "{name}:{version} {what}\n{name}@sha256:{digest}")?;
+    let Some(alias) = alias else { return Ok(()) };
+    let promoted = promote_to(registry, published, alias).await?;
+    promote::print(&mut std::io::stdout().lock(), &promoted, false)
 }
 
-fn print(published: &Published, promoted: Option<&Promoted>, as_json: bool) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+/// One object, with `"alias": null` where none was moved.
+async fn finish_as_json(registry: &Registry, published: &Published, alias: Option<&AliasName>) -> anyhow::Result<()> {
+    let promoted = match alias {
+        Some(alias) => promote_to(registry, published, alias).await.map(Some),
+        None => Ok(None),
+    };
+    let moved = promoted.as_ref().ok().and_then(Option::as_ref).map(|promoted| promoted.alias.as_str());
     let Published { name, version, digest, index, already } = published;
-    if as_json {
-        let alias = promoted.map(|promoted| promoted.alias.as_str());
-        let text = json!({ "name": name, "version": version, "digest": digest, "index": index, "already": already,
-            "alias": alias });
-        return Ok(writeln!(out, "{text}")?);
-    }
-    let what = if *already { "was published already, with the same content" } else { "published, unsigned" };
-    writeln!(out, "{name}:{version} {what}")?;
-    writeln!(out, "{name}@sha256:{digest}")?;
-    promoted.map_or(Ok(()), |promoted| promote::print(&mut out, promoted, false))
+    let text = json!({ "name": name, "version": version, "digest": digest, "index": index, "already": already,
+        "alias": moved });
+    writeln!(std::io::stdout().lock(), "{text}")?;
+    Ok(promoted.map(drop)?)
+}
+
+async fn promote_to(registry: &Registry, published: &Published, alias: &AliasName) -> Result<Promoted, RegistryError> {
+    let model = ModelRef::version(&published.name, &published.version)?;
+    crate::registry::promote(&registry.store, &model, alias).await
 }

@@ -17,6 +17,14 @@ impl<T: FromStr<Err: std::error::Error>> FromStr for Checked<T> {
     }
 }
 
+impl<T: Clone> Checked<T> {
+    /// The value of the setting `name`. What is wrong is told without the text that was given: it may be a key that
+    /// somebody pasted.
+    pub(super) fn value(&self, name: &str) -> Result<T, SettingsError> {
+        self.0.clone().map_err(|problem| SettingsError::of(format!("{name}: {problem}")))
+    }
+}
+
 impl<T> From<T> for Checked<T> {
     fn from(value: T) -> Self {
         Self(Ok(value))
@@ -31,9 +39,14 @@ pub struct SettingsError {
 }
 
 impl SettingsError {
+    /// One thing is wrong.
+    pub(super) fn of(problem: String) -> Self {
+        Self { problems: vec![problem] }
+    }
+
     /// What helps.
     pub fn remedy(&self) -> Option<&'static str> {
-        Some("`strongroom serve --help` describes every setting")
+        Some("`strongroom VERB --help` describes every setting")
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::checked::{Checked, SettingsError};
 use crate::keys::KeySource;
 
 /// Makes sealing keys.
@@ -23,14 +24,13 @@ pub enum KeyVerb {
 
 /// Arguments of `strongroom key new`.
 #[derive(Debug, Args)]
-#[group(id = "place", required = true, multiple = false, args = ["output", "to"])]
 pub struct KeyNew {
     /// New key file, of mode 0600; never overwrites one
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", required_unless_present = "to", conflicts_with = "to")]
     pub output: Option<PathBuf>,
     /// New secret, whose first version the key becomes
     #[arg(long, value_name = "secretsmanager:NAME")]
-    pub to: Option<KeySource>,
+    to: Option<Checked<KeySource>>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -38,7 +38,43 @@ pub struct KeyNew {
 
 impl KeyNew {
     /// Where the key is to be kept; one of the two is given, as clap sees to.
-    pub fn place(&self) -> Option<KeySource> {
-        self.output.clone().map(KeySource::File).or_else(|| self.to.clone())
+    ///
+    /// # Errors
+    /// `--to` names no secret.
+    pub fn place(&self) -> Result<KeySource, SettingsError> {
+        match (&self.output, &self.to) {
+            (Some(file), _) => Ok(KeySource::File(file.clone())),
+            (None, Some(to)) => to.value("--to"),
+            (None, None) => Err(SettingsError::of("neither --output nor --to is given".to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        new: KeyNew,
+    }
+
+    fn place(arguments: &[&str]) -> Option<KeySource> {
+        let line = Line::try_parse_from(["new"].iter().chain(arguments)).ok()?;
+        line.new.place().ok()
+    }
+
+    #[test]
+    fn exactly_one_place_is_given_with_json_or_without() {
+        let secret = || Some(KeySource::SecretsManager("s".into()));
+        for json in [&[][..], &["--json"]] {
+            assert_eq!(place(&[&["-o", "k"], json].concat()), Some(KeySource::File("k".into())));
+            assert_eq!(place(&[&["--to", "secretsmanager:s"], json].concat()), secret());
+            assert_eq!(place(json), None);
+            assert_eq!(place(&[&["-o", "k", "--to", "secretsmanager:s"], json].concat()), None);
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::registry::RegistryArgs;
-use crate::registry::ModelRef;
+use super::registry::StoreArgs;
+use crate::registry::{AliasName, ModelRef};
 
 /// Move an alias to a version
 #[derive(Debug, Clone, Args)]
@@ -13,10 +13,10 @@ pub struct PromoteArgs {
     pub model: ModelRef,
     /// The alias to move
     #[arg(long, value_name = "ALIAS")]
-    pub alias: String,
+    pub alias: AliasName,
     #[command(flatten)]
-    /// The registry and its key.
-    pub registry: RegistryArgs,
+    /// The registry.
+    pub store: StoreArgs,
     /// Answer with JSON
     #[arg(long)]
     pub json: bool,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::registry::RegistryArgs;
+use super::model::ModelStoreArgs;
+use crate::registry::AliasName;
 
 /// Check a model directory, seal it and register it as a version
 #[derive(Debug, Clone, Args)]
@@ -14,10 +15,10 @@ pub struct PublishArgs {
     pub directory: PathBuf,
     #[command(flatten)]
     /// The registry and its key.
-    pub registry: RegistryArgs,
+    pub store: ModelStoreArgs,
     /// Move this alias to the version afterwards
     #[arg(long, value_name = "ALIAS")]
-    pub alias: Option<String>,
+    pub alias: Option<AliasName>,
     /// Answer with JSON
     #[arg(long)]
     pub json: bool,

@@ -1,20 +1,19 @@
-//! Which registry and which sealing key: the options of every verb that reads or writes models.
+//! Which registry and which sealing key: the settings of every verb that reads or writes models.
 
 use clap::Args;
 
 use super::aws;
+use super::checked::{Checked, SettingsError};
 use crate::keys::KeySource;
 use crate::registry::{Registry, RegistryError};
-use crate::store::Location;
+use crate::store::{Location, Store};
 
 /// Where models are kept, and what opens them.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone)]
 pub struct RegistryArgs {
-    /// Where models are kept: s3://BUCKET[/PREFIX] or a directory
-    #[arg(long, env = "STRONGROOM_REGISTRY", value_name = "LOCATION")]
+    /// `s3://BUCKET[/PREFIX]` or a directory.
     pub registry: Location,
-    /// The sealing key: file:PATH, secretsmanager:NAME-or-ARN, or a secret's ARN
-    #[arg(long, env = "STRONGROOM_KEY", value_name = "KEY")]
+    /// The sealing key.
     pub key: KeySource,
 }
 
@@ -24,11 +23,31 @@ impl RegistryArgs {
     /// # Errors
     /// As [`Registry::open`].
     pub async fn open(&self) -> Result<Registry, RegistryError> {
-        let aws = aws::load(self.needs_aws()).await;
+        let aws = aws::load(is_on_aws(&self.registry) || self.key.is_on_aws()).await;
         Registry::open(&self.registry, &self.key, &aws).await
     }
+}
 
-    fn needs_aws(&self) -> bool {
-        matches!(self.registry, Location::S3 { .. }) || matches!(self.key, KeySource::SecretsManager(_))
+/// Where models are kept, for verbs that open none.
+#[derive(Debug, Clone, Args)]
+pub struct StoreArgs {
+    /// Where models are kept: s3://BUCKET[/PREFIX] or a directory
+    #[arg(long, env = "STRONGROOM_REGISTRY", value_name = "LOCATION")]
+    registry: Checked<Location>,
+}
+
+impl StoreArgs {
+    /// The store; nothing of it is touched yet.
+    ///
+    /// # Errors
+    /// It is no location.
+    pub async fn open(&self) -> Result<Store, SettingsError> {
+        let location = self.registry.value("STRONGROOM_REGISTRY (--registry)")?;
+        let aws = aws::load(is_on_aws(&location)).await;
+        Ok(Store::open(&location, &aws))
     }
+}
+
+fn is_on_aws(location: &Location) -> bool {
+    matches!(location, Location::S3 { .. })
 }

@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::checked::{Checked, SettingsError};
 use crate::keys::KeySource;
+use crate::sealed::EncryptionContext;
+
+/// What errors call the sealing key's setting.
+const KEY: &str = "STRONGROOM_KEY (--key)";
 
 /// Arguments of `strongroom seal`.
 #[derive(Debug, Args)]
@@ -13,17 +18,35 @@ pub struct SealArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Sealing key: file:PATH, secretsmanager:NAME-or-ARN, or the ARN of a secret
-    #[arg(long, env = "STRONGROOM_KEY", value_name = "KEY")]
-    pub key: KeySource,
+    #[arg(long, env = "STRONGROOM_KEY", value_name = "KEY", hide_env_values = true)]
+    key: Checked<KeySource>,
     /// The sealed file to make
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
     /// A pair of the encryption context: public, authenticated (repeatable)
     #[arg(long = "context", value_name = "K=V", value_parser = pair)]
-    pub context: Vec<(String, String)>,
+    context: Vec<(String, String)>,
     /// Replace OUT where it exists
     #[arg(long)]
     pub force: bool,
+}
+
+impl SealArgs {
+    /// The sealing key.
+    ///
+    /// # Errors
+    /// It is not named as keys are.
+    pub fn key(&self) -> Result<KeySource, SettingsError> {
+        self.key.value(KEY)
+    }
+
+    /// The pairs of the encryption context.
+    ///
+    /// # Errors
+    /// A key is given twice.
+    pub fn context(&self) -> Result<EncryptionContext, SettingsError> {
+        each_once(&self.context)
+    }
 }
 
 /// Arguments of `strongroom open`.
@@ -33,8 +56,8 @@ pub struct OpenArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Sealing key: file:PATH, secretsmanager:NAME-or-ARN, or the ARN of a secret
-    #[arg(long, env = "STRONGROOM_KEY", value_name = "KEY")]
-    pub key: KeySource,
+    #[arg(long, env = "STRONGROOM_KEY", value_name = "KEY", hide_env_values = true)]
+    key: Checked<KeySource>,
     /// The plain file to make; it appears when every frame has been verified
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
@@ -46,10 +69,28 @@ pub struct OpenArgs {
     pub key_name: Option<String>,
     /// A pair that the encryption context must have (repeatable)
     #[arg(long = "context", value_name = "K=V", value_parser = pair)]
-    pub context: Vec<(String, String)>,
+    context: Vec<(String, String)>,
     /// Replace OUT where it exists
     #[arg(long)]
     pub force: bool,
+}
+
+impl OpenArgs {
+    /// The sealing key.
+    ///
+    /// # Errors
+    /// It is not named as keys are.
+    pub fn key(&self) -> Result<KeySource, SettingsError> {
+        self.key.value(KEY)
+    }
+
+    /// The pairs of the encryption context.
+    ///
+    /// # Errors
+    /// A key is given twice.
+    pub fn context(&self) -> Result<EncryptionContext, SettingsError> {
+        each_once(&self.context)
+    }
 }
 
 /// Arguments of `strongroom inspect`.
@@ -68,4 +109,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         Some(_) | None => Err("expected KEY=VALUE".to_owned()),
     }
+}
+
+fn each_once(pairs: &[(String, String)]) -> Result<EncryptionContext, SettingsError> {
+    let mut context = EncryptionContext::new();
+    for (key, value) in pairs {
+        if context.insert(key.clone(), value.clone()).is_some() {
+            return Err(SettingsError::of(format!("context key {key:?} is given twice")));
+        }
+    }
+    Ok(context)
 }

@@ -35,6 +35,20 @@ pub enum KeyError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Somebody else could change or replace the key file.
+    #[error("key file {} belongs to user {uid}, neither to root nor to whoever runs this program", path.display())]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+    },
+    /// A new key file cannot be where there is no folder.
+    #[error("key file {} cannot be made: its folder does not exist", path.display())]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file or secret holds something else.
     #[error("{source_name} holds no key")]
     Form {
@@ -92,6 +106,14 @@ pub enum KeyError {
     #[error("access to secret {secret} is denied")]
     Denied {
         /// Name or ARN.
+        secret: String,
+        /// What the service said.
+        source: Cause,
+    },
+    /// The caller may not make the secret, or not encrypt it with its KMS key.
+    #[error("making secret {secret} is denied")]
+    MakingDenied {
+        /// Its name.
         secret: String,
         /// What the service said.
         source: Cause,
@@ -155,6 +177,11 @@ impl KeyError {
                 "make a key with `strongroom key new -o FILE`, or name the file that holds yours"
             }
             Self::Mode { path, .. } => return Some(format!("chmod 600 {}", path.display())),
+            Self::Owner { .. } => "give it to the user who runs strongroom: chown USER FILE",
+            Self::NoFolder { .. } => "make the folder first, or name a file in one that is there",
+            Self::MakingDenied { .. } => {
+                "allow secretsmanager:CreateSecret (and kms:GenerateDataKey and kms:Decrypt on its KMS key) to this role"
+            }
             Self::Form { .. } => {
                 "a key is 32 random bytes, raw, in base64, in hex or as {\"key\": base64}; `strongroom key new` makes one"
             }

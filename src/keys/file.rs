@@ -61,15 +61,25 @@ pub(super) async fn write(path: &Path, key: &SealingKey) -> Result<String, KeyEr
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
     let failed = |source: std::io::Error| match source.kind() {
         ErrorKind::AlreadyExists => KeyError::Exists { place: KeySource::File(path.to_owned()).to_string() },
+        ErrorKind::NotFound => KeyError::NoFolder { path: path.to_owned() },
         _ => KeyError::File { path: path.to_owned(), source },
     };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_folder_of(path));
     written.map_err(|error| {
         // Half a key would be in the way of the next attempt.
         let _ = std::fs::remove_file(path);
         failed(error)
     })
+}
+
+/// Makes the file's name outlive a power cut. Who may write to a folder but not read it cannot ask for that.
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// Opens once; what is checked is the open file, not what bears its name later.
@@ -85,6 +95,10 @@ fn read(path: &Path) -> Result<SealingKey, KeyError> {
     let mode = metadata.mode() & PERMISSIONS;
     if mode & OTHERS != 0 {
         return Err(KeyError::Mode { path: path.to_owned(), mode });
+    }
+    let uid = metadata.uid();
+    if uid != 0 && uid != rustix::process::geteuid().as_raw() {
+        return Err(KeyError::Owner { path: path.to_owned(), uid });
     }
     let value = read_bounded(&file).map_err(failed)?;
     form::key(&value)

@@ -111,7 +111,10 @@ pub(super) async fn create(name: &str, key: &SealingKey, aws: &SdkConfig) -> Res
     let Secret { client, failure, .. } = Secret::new(name, aws);
     let request = client.create_secret().name(name).description("Strongroom key-encryption key");
     let created = request.secret_binary(Blob::new(key.expose().as_slice())).send().await;
-    let created = created.map_err(|error| failure.of(error))?;
+    let created = created.map_err(|error| match failure.of(error) {
+        KeyError::Denied { secret, source } => KeyError::MakingDenied { secret, source },
+        other => other,
+    })?;
     created.version_id.ok_or(KeyError::Empty { secret: name.to_owned() })
 }
 

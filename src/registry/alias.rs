@@ -10,18 +10,30 @@ use crate::store::{ETag, Store, StoreError};
 
 /// What an alias object says, or `None` where there is none.
 pub(super) async fn read(store: &Store, model: &str, alias: &str) -> Result<Option<Entry<Promote>>, RegistryError> {
-    Ok(read_tagged(store, model, alias).await?.map(|(entry, _)| entry))
+    let key = layout::alias(model, alias);
+    match store.get(&key, MAX_ENTRY_LEN).await {
+        Ok((body, _)) => parse(body, &key, model, alias).map(Some),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(source) => Err(at(Stage::Alias, &key)(source)),
+    }
 }
 
-/// Makes the alias object a copy of `entry`, unless it is a newer one already.
-pub(super) async fn bring_forward(store: &Store, entry: &Entry<Promote>) -> Result<(), RegistryError> {
-    let key = layout::alias(&entry.event.model, &entry.event.alias);
+/// Makes the alias object a copy of the alias's newest log entry.
+///
+/// The log alone is believed. An object that claims a place behind what was read of the log is a reason to read on, since
+/// its writer may be ahead of us; whatever is no copy of the newest entry then is replaced, also where it cannot be read.
+pub(super) async fn bring_forward(log: &mut Log<'_>, model: &str, alias: &str) -> Result<(), RegistryError> {
+    let key = layout::alias(model, alias);
     for _ in 0..ATTEMPTS {
-        let present = read_tagged(store, &entry.event.model, &entry.event.alias).await?;
-        if present.as_ref().is_some_and(|(present, _)| present.index >= entry.index) {
+        let present = look(log.store(), &key).await?;
+        if present.as_ref().is_some_and(|present| present.index.is_some_and(|index| index >= log.len())) {
+            log.read_on().await?;
+        }
+        let Some(newest) = log.promoted(model, alias) else { return Ok(()) };
+        if present.as_ref().is_some_and(|present| present.body == newest.bytes) {
             return Ok(());
         }
-        match store.swap(&key, present.as_ref().map(|(_, etag)| etag), entry.bytes.clone()).await {
+        match log.store().swap(&key, present.as_ref().map(|present| &present.etag), newest.bytes).await {
             Ok(_) => return Ok(()),
             // Another writer, or our own attempt whose answer was lost: reading again tells.
             Err(StoreError::Conflict { .. }) => {}
@@ -32,22 +44,48 @@ pub(super) async fn bring_forward(store: &Store, entry: &Entry<Promote>) -> Resu
 }
 
 /// Brings forward every alias of `model` that lags behind the log because its writer was stopped in between.
-pub(super) async fn repair(store: &Store, log: &Log<'_>, model: &str) -> Result<(), RegistryError> {
+pub(super) async fn repair(log: &mut Log<'_>, model: &str) -> Result<(), RegistryError> {
     for alias in log.aliases(model) {
-        if let Some(entry) = log.promoted(model, &alias) {
-            bring_forward(store, &entry).await?;
-        }
+        bring_forward(log, model, &alias).await?;
     }
     Ok(())
 }
 
-async fn read_tagged(store: &Store, model: &str, alias: &str) -> Result<Option<(Entry<Promote>, ETag)>, RegistryError> {
-    let key = layout::alias(model, alias);
-    match store.get(&key, MAX_ENTRY_LEN).await {
-        Ok((body, etag)) => Ok(Some((parse(body, &key, model, alias)?, etag))),
+/// An alias object as a writer sees it: something to be replaced.
+struct Present {
+    /// Empty where it is too large to be an entry.
+    body: Bytes,
+    etag: ETag,
+    /// Where in the log it claims to stand, if it is an entry at all.
+    index: Option<u64>,
+}
+
+async fn look(store: &Store, key: &str) -> Result<Option<Present>, RegistryError> {
+    match store.get(key, MAX_ENTRY_LEN).await {
+        Ok((body, etag)) => {
+            let index = Entry::read(body.clone()).ok().map(|entry| entry.index);
+            Ok(Some(Present { body, etag, index }))
+        }
         Err(StoreError::NotFound { .. }) => Ok(None),
-        Err(source) => Err(at(Stage::Alias, &key)(source)),
+        Err(StoreError::TooLarge { .. }) => oversized(store, key).await,
+        Err(source) => Err(at(Stage::Alias, key)(source)),
     }
+}
+
+/// What is too large to be read has a version all the same. Should another writer have put things right meanwhile, what
+/// is found is his, and read.
+async fn oversized(store: &Store, key: &str) -> Result<Option<Present>, RegistryError> {
+    let object = match store.head(key).await {
+        Ok(object) => object,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(source) => return Err(at(Stage::Alias, key)(source)),
+    };
+    if object.len > MAX_ENTRY_LEN {
+        return Ok(Some(Present { body: Bytes::new(), etag: object.etag, index: None }));
+    }
+    let (body, etag) = store.get(key, MAX_ENTRY_LEN).await.map_err(at(Stage::Alias, key))?;
+    let index = Entry::read(body.clone()).ok().map(|entry| entry.index);
+    Ok(Some(Present { body, etag, index }))
 }
 
 fn parse(body: Bytes, key: &str, model: &str, alias: &str) -> Result<Entry<Promote>, RegistryError> {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::artifact::{Artifact, Purpose};
-use super::error::at;
+use super::error::{Stage, at};
 use super::{RegistryError, layout};
 use crate::sealed::digest::Sha256;
 use crate::sealed::{Header, MAX_HEADER_LEN, OpenError, Opening, Part, Sealer};
@@ -22,6 +22,8 @@ use crate::store::{ETag, Object, Store};
 const FRAMES: usize = 8;
 /// Parts that are in memory as sealed bytes at the same time, over all files: 64 MiB.
 const PARTS_IN_FLIGHT: usize = 8;
+/// How often progress is logged at most.
+const LOG_EVERY: Duration = Duration::from_secs(2);
 /// Plaintext is given to the sealer, and taken from the disk's point of view, in pieces of this many bytes.
 const PIECE: usize = 1 << 20;
 
@@ -80,18 +82,14 @@ impl Opener {
         let object = self.store.head(&key).await.map_err(at(purpose.stage(), &key))?;
         let opening = self.authenticate(&key, &object, purpose).await?;
         check_len(opening.plaintext_len(), len).map_err(|reason| purpose.damaged(&key, reason))?;
-        let began = Instant::now();
+        let mut arrivals = Arrivals::new(digest, purpose, opening.plaintext_len());
         let sealed = SealedObject { key, etag: object.etag, purpose: purpose.clone(), opening };
-        let opened = self.open_parts(Arc::new(sealed)).await?;
-        let (bytes, seconds) = (opened.plain.len(), began.elapsed().as_secs_f64());
-        let mb_per_s = bytes as f64 / 1e6 / seconds.max(1e-9);
-        tracing::info!(stage = %purpose.stage(), blob = digest, bytes, seconds, mb_per_s, "sealed file opened");
-        Ok(opened)
+        self.open_parts(Arc::new(sealed), &mut arrivals).await
     }
 
     async fn authenticate(&self, key: &str, object: &Object, purpose: &Purpose) -> Result<Opening, RegistryError> {
         let prefix = 0..object.len.min(MAX_HEADER_LEN as u64);
-        let bytes = self.store.get_range(key, prefix, &object.etag).await.map_err(at(purpose.stage(), key))?;
+        let bytes = self.store.read_range(key, prefix, &object.etag).await.map_err(at(purpose.stage(), key))?;
         let not_opened = |source| not_opened(purpose, key, source);
         let header = Header::parse(&bytes).map_err(not_opened)?;
         let expected = purpose.context(&self.artifact.id);
@@ -103,7 +101,11 @@ impl Opener {
     }
 
     /// Each part goes from the wire to its final place; the hash follows in order while later parts arrive.
-    async fn open_parts(&self, sealed: Arc<SealedObject>) -> Result<OpenedFile, RegistryError> {
+    async fn open_parts(
+        &self,
+        sealed: Arc<SealedObject>,
+        arrivals: &mut Arrivals,
+    ) -> Result<OpenedFile, RegistryError> {
         let len = sealed.opening.plaintext_len();
         let too_large = || sealed.purpose.damaged(&sealed.key, format!("{len} bytes do not fit in memory"));
         let mut rest = BytesMut::zeroed(usize::try_from(len).map_err(|_| too_large())?);
@@ -117,6 +119,7 @@ impl Opener {
             })
             .buffered(PARTS_IN_FLIGHT);
         while let Some(plain) = opened.try_next().await? {
+            arrivals.add(plain.len());
             let plain = hashed(&mut hash, plain).await?;
             // Neighbours in one buffer: rejoined, not copied.
             whole.unsplit(plain);
@@ -138,7 +141,7 @@ async fn open_part(opener: Opener, sealed: Arc<SealedObject>, part: Part, mut pl
     // The semaphore is never closed; if it were, the bound on memory would be lost, not the model.
     let _permit = opener.permits.acquire().await.ok();
     let (key, stage) = (&sealed.key, sealed.purpose.stage());
-    let bytes = opener.store.get_range(key, part.sealed.clone(), &sealed.etag).await.map_err(at(stage, key))?;
+    let bytes = opener.store.read_range(key, part.sealed.clone(), &sealed.etag).await.map_err(at(stage, key))?;
     let opened = spawn_blocking(move || {
         let opened = sealed.opening.open_part(&part, &bytes, &mut plain);
         opened.map(|()| plain).map_err(|source| not_opened(&sealed.purpose, &sealed.key, source))
@@ -157,6 +160,39 @@ async fn hashed(hash: &mut Sha256, plain: BytesMut) -> Opened {
     let (so_far, plain) = work.await?;
     *hash = so_far;
     Ok(plain)
+}
+
+/// Counts what was fetched and opened of a sealed file, and logs it now and then, and at the end.
+struct Arrivals {
+    blob: String,
+    stage: Stage,
+    total: u64,
+    done: u64,
+    began: Instant,
+    logged: Instant,
+}
+
+impl Arrivals {
+    fn new(blob: &str, purpose: &Purpose, total: u64) -> Self {
+        let began = Instant::now();
+        Self { blob: blob.into(), stage: purpose.stage(), total, done: 0, began, logged: began }
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.done = self.done.saturating_add(bytes as u64);
+        let complete = self.done >= self.total;
+        if !complete && self.logged.elapsed() < LOG_EVERY {
+            return;
+        }
+        self.logged = Instant::now();
+        let seconds = self.began.elapsed().as_secs_f64();
+        let mb_per_s = self.done as f64 / 1e6 / seconds.max(1e-9);
+        let (stage, blob, bytes, total) = (self.stage, &self.blob, self.done, self.total);
+        match complete {
+            true => tracing::info!(%stage, blob, bytes, seconds, mb_per_s, "sealed file opened"),
+            false => tracing::info!(%stage, blob, bytes, total, seconds, mb_per_s, "opening a sealed file"),
+        }
+    }
 }
 
 /// A task that is stopped when nobody waits for it any more: after the first failure the rest is not fetched.

@@ -158,6 +158,16 @@ pub enum RegistryError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// The log says that an alias moved, its object does not yet.
+    #[error("{alias} was moved, in the log as entry {index}, but its alias object did not follow yet")]
+    Lagging {
+        /// `NAME:ALIAS`.
+        alias: String,
+        /// The promote entry's place in the log.
+        index: u64,
+        /// Why the object was not replaced.
+        source: Box<RegistryError>,
+    },
     /// A worker ended without an answer.
     #[error("a worker thread ended early")]
     Worker {
@@ -172,9 +182,15 @@ impl RegistryError {
     pub fn remedy(&self) -> Option<String> {
         match self {
             Self::Store { source, .. } => source.remedy().map(Into::into).or_else(|| self.remedy_text()),
+            Self::Lagging { source, .. } => {
+                let first = source.remedy().map(|remedy| format!("{remedy}; then ")).unwrap_or_default();
+                Some(format!("{first}run the same promote again; any publish or promote of the model completes it"))
+            }
             Self::Key { source } => source.remedy(),
             Self::Open { source, .. } => source.remedy().or_else(|| self.remedy_text()),
-            Self::WrongKey { found, .. } => Some(format!("give the key named {found} with --key or STRONGROOM_KEY")),
+            Self::WrongKey { found, .. } => Some(format!(
+                "give --key or STRONGROOM_KEY the key file whose key is {found}, or the secret that has that version"
+            )),
             Self::BadReference { .. }
             | Self::Unreadable { .. }
             | Self::Unfit { .. }
@@ -197,7 +213,12 @@ impl RegistryError {
             Self::NoAlias { .. } => "promote a version to it: strongroom promote NAME:VERSION --alias ALIAS",
             Self::NoVersion { .. } => "publish it: strongroom publish DIR",
             Self::Immutable { .. } => "raise `version` in model.toml and publish again",
-            Self::Store { .. } | Self::Open { .. } | Self::Damaged { .. } => {
+            Self::Store {
+                source: StoreError::NotFound { .. } | StoreError::OutOfRange { .. } | StoreError::TooLarge { .. },
+                ..
+            }
+            | Self::Open { .. }
+            | Self::Damaged { .. } => {
                 "the object is missing or was altered: restore it from the bucket's versions, or publish the model again \
                  under a new version and promote that"
             }
@@ -205,9 +226,11 @@ impl RegistryError {
             Self::Contended { .. } => "try again",
             Self::Unreadable { .. }
             | Self::Bounds { .. }
+            | Self::Store { .. }
             | Self::Key { .. }
             | Self::WrongKey { .. }
             | Self::Seal { .. }
+            | Self::Lagging { .. }
             | Self::Worker { .. } => return None,
         };
         Some(text.to_owned())

@@ -26,27 +26,57 @@ pub(super) async fn create(registry: &Registry, artifact: &Artifact) -> Result<S
     Ok(kek.name.clone())
 }
 
-/// Opens the artifact's key: under the current KEK, or under the one of an older keyslot while a rotation is under way.
+/// Opens the artifact's key: under the KEK it was first sealed under, under the current one, or under one of another
+/// keyslot while a rotation is under way. The first failure is told when none does it.
 pub(super) async fn open(registry: &Registry, register: &Register) -> Result<Artifact, RegistryError> {
-    let current = registry.keys.current().await?;
-    if let Some(artifact) = open_under(registry, register, &current).await? {
+    let mut failure = None;
+    if let Some(artifact) = unless_hopeless(open_named(registry, register, &register.kek).await, &mut failure)? {
+        return Ok(artifact);
+    }
+    if let Some(artifact) = unless_hopeless(open_current(registry, register).await, &mut failure)? {
         return Ok(artifact);
     }
     let names = names(registry, register).await?;
-    for name in &names {
-        let kek = registry.keys.by_name(name).await;
-        match kek {
-            Ok(kek) if kek.name == *name => {
-                if let Some(artifact) = open_under(registry, register, &kek).await? {
-                    return Ok(artifact);
-                }
-            }
-            Ok(_) => {}
-            Err(KeyError::OtherKey { .. } | KeyError::Unknown { .. }) => {}
-            Err(source) => return Err(source.into()),
+    for name in names.iter().filter(|name| **name != register.kek) {
+        if let Some(artifact) = unless_hopeless(open_named(registry, register, name).await, &mut failure)? {
+            return Ok(artifact);
         }
     }
-    Err(no_keyslot(register, current.name.clone(), &names))
+    match failure {
+        Some(error) => Err(error),
+        None => Err(no_keyslot(register, registry.keys.current().await?.name.clone(), &names)),
+    }
+}
+
+async fn open_named(registry: &Registry, register: &Register, name: &str) -> Result<Option<Artifact>, RegistryError> {
+    match registry.keys.by_name(name).await {
+        Ok(kek) if kek.name == *name => open_under(registry, register, &kek).await,
+        Ok(_) | Err(KeyError::OtherKey { .. } | KeyError::Unknown { .. }) => Ok(None),
+        Err(source) => Err(source.into()),
+    }
+}
+
+async fn open_current(registry: &Registry, register: &Register) -> Result<Option<Artifact>, RegistryError> {
+    let kek = registry.keys.current().await?;
+    open_under(registry, register, &kek).await
+}
+
+/// Keeps the first failure, unless it is one of a service: another key would come to the same end, only later.
+fn unless_hopeless(
+    opened: Result<Option<Artifact>, RegistryError>,
+    failure: &mut Option<RegistryError>,
+) -> Result<Option<Artifact>, RegistryError> {
+    use KeyError::{Empty, Form, Missing};
+    match opened {
+        Err(
+            error @ (RegistryError::Key { source: Empty { .. } | Form { .. } | Missing { .. } }
+            | RegistryError::Open { .. }),
+        ) => {
+            failure.get_or_insert(error);
+            Ok(None)
+        }
+        outcome => outcome,
+    }
 }
 
 /// `None`: there is no keyslot for this KEK.

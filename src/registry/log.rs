@@ -3,6 +3,8 @@
 //! Creating `log/<index>.json` is the commit point of whatever it says. Of two writers, one creates the object; the other
 //! reads on and tries again behind it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -16,6 +18,8 @@ use crate::store::{Store, StoreError};
 const READ_AHEAD: usize = 16;
 /// A log is read up to this length.
 const MAX_ENTRIES: usize = 100_000;
+/// And up to this many bytes, which are kept in memory.
+const MAX_LEN: usize = 256 << 20;
 /// How often a writer tries to be first. Each time it is not, another one was, so the whole makes progress.
 pub(super) const ATTEMPTS: u32 = 100;
 
@@ -23,6 +27,8 @@ pub(super) const ATTEMPTS: u32 = 100;
 pub(super) struct Log<'a> {
     store: &'a Store,
     entries: Vec<Entry>,
+    /// Of all entries together, in bytes.
+    bytes: usize,
 }
 
 /// What came of trying to append.
@@ -51,7 +57,7 @@ impl<'a> Log<'a> {
     async fn read_listed(store: &'a Store, keys: Vec<String>) -> Result<Self, RegistryError> {
         let len = keys.iter().filter(|key| layout::log_index(key).is_some()).count();
         check_len(len)?;
-        let mut log = Self { store, entries: Vec::with_capacity(len) };
+        let mut log = Self { store, entries: Vec::with_capacity(len), bytes: 0 };
         let mut bodies = stream::iter(0..len as u64).map(|index| read_body(store, index)).buffered(READ_AHEAD);
         while let Some(body) = bodies.try_next().await? {
             log.link(body)?;
@@ -77,22 +83,22 @@ impl<'a> Log<'a> {
 
     /// The register entry of a version.
     pub(super) fn registered(&self, model: &str, version: &str) -> Option<Entry<Register>> {
-        self.find_register(|entry| entry.event.model == model && entry.event.version == version)
+        self.find_register(|_, register| register.model == model && register.version == version)
     }
 
     /// Where an alias points by the log; the alias object may lag behind after a crash.
     pub(super) fn promoted(&self, model: &str, alias: &str) -> Option<Entry<Promote>> {
-        let promotes = self.entries.iter().rev().filter_map(Entry::as_promote);
-        promotes.into_iter().find(|entry| entry.event.model == model && entry.event.alias == alias)
+        let is_it = |event: &Event| matches!(event, Event::Promote(it) if it.model == model && it.alias == alias);
+        self.entries.iter().rev().find(|entry| is_it(&entry.event))?.as_promote()
     }
 
     /// The aliases a model ever had.
     pub(super) fn aliases(&self, model: &str) -> Vec<String> {
-        let promotes = self.entries.iter().filter_map(Entry::as_promote).map(|entry| entry.event);
-        let mut aliases: Vec<_> = promotes.filter(|event| event.model == model).map(|event| event.alias).collect();
-        aliases.sort();
-        aliases.dedup();
-        aliases
+        let aliases = self.entries.iter().filter_map(|entry| match &entry.event {
+            Event::Promote(promote) if promote.model == model => Some(promote.alias.as_str()),
+            Event::Promote(_) | Event::Register(_) => None,
+        });
+        aliases.collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect()
     }
 
     /// The register entry that `model` means, by the log.
@@ -100,26 +106,38 @@ impl<'a> Log<'a> {
         let found = match &model.selector {
             Selector::Version(version) => self.registered(&model.name, version),
             Selector::Digest(digest) => {
-                self.find_register(|entry| entry.digest == *digest && entry.event.model == model.name)
+                self.find_register(|entry, register| entry.digest == *digest && register.model == model.name)
             }
             Selector::Alias(alias) => match self.promoted(&model.name, alias) {
-                Some(entry) => self.find_register(|register| register.digest == entry.event.register.sha256),
+                Some(entry) => self.find_register(|found, _| found.digest == entry.event.register.sha256),
                 None => return Err(RegistryError::NoAlias { model: model.name.clone(), alias: alias.clone() }),
             },
         };
         found.ok_or_else(|| RegistryError::NoVersion { model: model.to_string() })
     }
 
-    fn find_register(&self, matches: impl Fn(&Entry<Register>) -> bool) -> Option<Entry<Register>> {
+    fn find_register(&self, is_it: impl Fn(&Entry, &Register) -> bool) -> Option<Entry<Register>> {
+        let found = |entry: &&Entry| matches!(&entry.event, Event::Register(register) if is_it(entry, register));
         // The first one holds: a second registration of a version is none.
-        self.entries.iter().filter_map(Entry::as_register).find(|entry| matches(entry))
+        self.entries.iter().find(found)?.as_register()
+    }
+
+    /// Where the log is.
+    pub(super) fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// How many entries were read.
+    pub(super) fn len(&self) -> u64 {
+        self.entries.len() as u64
     }
 
     fn head(&self) -> &str {
         self.entries.last().map_or(NO_PREVIOUS, |entry| &entry.digest)
     }
 
-    async fn read_on(&mut self) -> Result<(), RegistryError> {
+    /// Reads what others appended since.
+    pub(super) async fn read_on(&mut self) -> Result<(), RegistryError> {
         while let Some(body) = read_next(self.store, self.entries.len() as u64).await? {
             check_len(self.entries.len() + 1)?;
             self.link(body)?;
@@ -129,7 +147,11 @@ impl<'a> Log<'a> {
 
     /// Adds the entry that follows, if it does follow.
     fn link(&mut self, body: Bytes) -> Result<(), RegistryError> {
-        let index = self.entries.len() as u64;
+        let index = self.len();
+        self.bytes = self.bytes.saturating_add(body.len());
+        if self.bytes > MAX_LEN {
+            return Err(too_long(format!("more than {} MiB", MAX_LEN >> 20)));
+        }
         let entry = read_entry(index, body)?;
         if entry.prev != self.head() {
             let reason = format!("prev is {}, but the entry before has the digest {}", entry.prev, self.head());
@@ -173,6 +195,9 @@ fn check_len(len: usize) -> Result<(), RegistryError> {
     if len <= MAX_ENTRIES {
         return Ok(());
     }
-    let (stage, object) = (Stage::Log, layout::LOG.to_owned());
-    Err(RegistryError::Damaged { stage, object, reason: format!("more than {MAX_ENTRIES} entries") })
+    Err(too_long(format!("more than {MAX_ENTRIES} entries")))
+}
+
+fn too_long(reason: String) -> RegistryError {
+    RegistryError::Damaged { stage: Stage::Log, object: layout::LOG.to_owned(), reason }
 }

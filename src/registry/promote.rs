@@ -2,9 +2,9 @@
 
 use super::error::Stage;
 use super::log::{ATTEMPTS, Appended, Log};
-use super::reference::{check_alias, checked};
 use super::statement::{Entry, EntryRef, Event, Promote, Register};
-use super::{ModelRef, Registry, RegistryError, alias, layout};
+use super::{AliasName, ModelRef, RegistryError, alias, layout};
+use crate::store::Store;
 
 /// Where an alias points now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,19 +25,19 @@ pub struct Promoted {
     pub already: bool,
 }
 
-pub(super) async fn promote(registry: &Registry, model: &ModelRef, to: &str) -> Result<Promoted, RegistryError> {
-    checked(to, check_alias)?;
-    let mut log = Log::read(&registry.store).await?;
+pub(super) async fn promote(store: &Store, model: &ModelRef, to: &AliasName) -> Result<Promoted, RegistryError> {
+    let to = to.as_str();
+    let mut log = Log::read(store).await?;
     let register = log.resolve(model)?;
     for _ in 0..ATTEMPTS {
         let present = log.promoted(&model.name, to);
         if let Some(entry) = present.as_ref().filter(|entry| entry.event.register.sha256 == register.digest) {
-            return settle(registry, &log, entry, true).await;
+            return settle(&mut log, entry, true).await;
         }
         let event = moved(&register, to, present.map(|entry| entry.event.version));
         match log.try_append(Event::Promote(event)).await? {
             Appended::Entry(entry) => match entry.as_promote() {
-                Some(entry) => return settle(registry, &log, &entry, false).await,
+                Some(entry) => return settle(&mut log, &entry, false).await,
                 None => continue,
             },
             Appended::Lost => {}
@@ -53,14 +53,11 @@ fn moved(register: &Entry<Register>, to: &str, previous: Option<String>) -> Prom
 }
 
 /// Brings this alias forward, and every other one of the model that a stopped writer left behind.
-async fn settle(
-    registry: &Registry,
-    log: &Log<'_>,
-    entry: &Entry<Promote>,
-    already: bool,
-) -> Result<Promoted, RegistryError> {
-    alias::bring_forward(&registry.store, entry).await?;
-    alias::repair(&registry.store, log, &entry.event.model).await?;
+async fn settle(log: &mut Log<'_>, entry: &Entry<Promote>, already: bool) -> Result<Promoted, RegistryError> {
     let Promote { model: name, alias, version, register, previous } = entry.event.clone();
-    Ok(Promoted { name, alias, version, digest: register.sha256, index: entry.index, previous, already })
+    let index = entry.index;
+    let lagging = |source| RegistryError::Lagging { alias: format!("{name}:{alias}"), index, source: Box::new(source) };
+    alias::bring_forward(log, &name, &alias).await.map_err(lagging)?;
+    alias::repair(log, &name).await?;
+    Ok(Promoted { name, alias, version, digest: register.sha256, index, previous, already })
 }

@@ -17,9 +17,12 @@ use super::statement::{Entry, Event, Register};
 use super::{Registry, RegistryError, alias, fetch, keyslot, layout};
 use crate::bundle::Files;
 use crate::sealed::digest::sha256_hex;
+use crate::store::StoreError;
 
 /// Files that are sealed and written at the same time.
 const FILES_IN_FLIGHT: usize = 2;
+/// Objects that are looked for at the same time.
+const LOOKS_IN_FLIGHT: usize = 16;
 
 /// A version in the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +65,7 @@ pub(super) async fn publish(
     let sizes = release.files.iter().map(|(path, bytes)| (path.as_str(), bytes.len() as u64));
     check_bounds(sizes).map_err(|reason| RegistryError::Bounds { reason })?;
     let mut log = Log::read_or_begin(&registry.store).await?;
-    alias::repair(&registry.store, &log, release.name).await?;
+    alias::repair(&mut log, release.name).await?;
     if let Some(entry) = log.registered(release.name, release.version) {
         return same_or_refused(registry, release, &entry).await;
     }
@@ -97,10 +100,26 @@ async fn same_or_refused(
 ) -> Result<Published, RegistryError> {
     let (index, _) = fetch::file_index(registry, &entry.event).await?;
     let files = release.files.clone();
-    if spawn_blocking(move || index.lists(&files)).await? {
-        return Ok(published(release, entry.index, entry.digest.clone(), true));
+    if !spawn_blocking(move || index.lists(&files)).await? {
+        return Err(RegistryError::Immutable { model: format!("{}:{}", release.name, release.version) });
     }
-    Err(RegistryError::Immutable { model: format!("{}:{}", release.name, release.version) })
+    all_there(registry, entry).await?;
+    Ok(published(release, entry.index, entry.digest.clone(), true))
+}
+
+/// Nobody is told that a version is there when one of its sealed files is gone.
+async fn all_there(registry: &Registry, entry: &Entry<Register>) -> Result<(), RegistryError> {
+    let looks = stream::iter(entry.event.blobs.clone()).map(|digest| async move {
+        let key = layout::blob(&digest);
+        registry.store.head(&key).await.map(drop).map_err(|error| match error {
+            StoreError::NotFound { .. } => {
+                let reason = format!("missing, though {} names it", layout::log_entry(entry.index));
+                RegistryError::Damaged { stage: Stage::Blob, object: key, reason }
+            }
+            source => at(Stage::Blob, &key)(source),
+        })
+    });
+    looks.buffer_unordered(LOOKS_IN_FLIGHT).try_collect().await
 }
 
 fn published(release: &Release<'_>, index: u64, digest: String, already: bool) -> Published {

@@ -30,6 +30,38 @@ pub enum Selector {
     Digest(String),
 }
 
+impl ModelRef {
+    /// One version of a model.
+    ///
+    /// # Errors
+    /// [`RegistryError::BadReference`]: name or version is not named by the rules.
+    pub fn version(name: &str, version: &str) -> Result<Self, RegistryError> {
+        checked(name, check_name)?;
+        checked(version, check_version)?;
+        Ok(Self { name: name.into(), selector: Selector::Version(version.into()) })
+    }
+}
+
+/// The name of an alias: as a model's, but it begins with a letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasName(String);
+
+impl AliasName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AliasName {
+    type Err = RegistryError;
+
+    fn from_str(text: &str) -> Result<Self, RegistryError> {
+        checked(text, check_alias)?;
+        Ok(Self(text.into()))
+    }
+}
+
 impl FromStr for ModelRef {
     type Err = RegistryError;
 

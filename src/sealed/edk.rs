@@ -22,7 +22,7 @@ const SEALED_LEN: usize = 48;
 #[derive(Debug, Clone)]
 pub(super) struct Edk {
     provider: String,
-    info: Vec<u8>,
+    provider_info: Vec<u8>,
     sealed: Vec<u8>,
 }
 
@@ -43,13 +43,13 @@ impl Edk {
             Aad::from(context),
             secret.as_mut(),
         )?;
-        let info = [name.name.as_bytes(), &TAIL, &nonce].concat();
-        Ok(Self { provider: name.namespace.clone(), info, sealed: [secret.as_ref(), tag.as_ref()].concat() })
+        let provider_info = [name.name.as_bytes(), &TAIL, &nonce].concat();
+        Ok(Self { provider: name.namespace.clone(), provider_info, sealed: [secret.as_ref(), tag.as_ref()].concat() })
     }
 
     /// The data key, where `key` under `context` (serialized) is what it was wrapped with.
     pub(super) fn unwrap(&self, key: &SealingKey, context: &[u8]) -> Result<Zeroizing<[u8; 32]>, Unspecified> {
-        let nonce = self.info.last_chunk::<NONCE_LEN>().ok_or(Unspecified)?;
+        let nonce = self.provider_info.last_chunk::<NONCE_LEN>().ok_or(Unspecified)?;
         let mut secret = Zeroizing::new([0; SEALED_LEN]);
         secret.copy_from_slice(self.sealed.get(..SEALED_LEN).ok_or(Unspecified)?);
         let nonce = Nonce::assume_unique_for_key(*nonce);
@@ -61,7 +61,7 @@ impl Edk {
 
     /// The key's name; `None` where this is no data key of the raw AES keyring.
     pub(super) fn key_name(&self) -> Option<KeyName> {
-        let (name, tail) = self.info.split_at_checked(self.info.len().checked_sub(TAIL_LEN)?)?;
+        let (name, tail) = self.provider_info.split_at_checked(self.provider_info.len().checked_sub(TAIL_LEN)?)?;
         let ours = tail.starts_with(&TAIL) && self.sealed.len() == SEALED_LEN && self.provider != KMS_NAMESPACE;
         let name = str::from_utf8(name).ok().filter(|_| ours)?;
         Some(KeyName { namespace: self.provider.clone(), name: name.to_owned() })
@@ -73,13 +73,13 @@ impl Edk {
 
     pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Self, OpenError> {
         let provider = String::from_utf8(fields.sized()?.to_vec()).map_err(|_| OpenError::KeyMalformed)?;
-        Ok(Self { provider, info: fields.sized()?.to_vec(), sealed: fields.sized()?.to_vec() })
+        Ok(Self { provider, provider_info: fields.sized()?.to_vec(), sealed: fields.sized()?.to_vec() })
     }
 
     /// # Errors
     /// A field is longer than its 16-bit length can say.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), SealError> {
-        for field in [self.provider.as_bytes(), &self.info, &self.sealed] {
+        for field in [self.provider.as_bytes(), &self.provider_info, &self.sealed] {
             let len = u16::try_from(field.len()).map_err(|_| SealError::NameTooLong)?;
             out.extend_from_slice(&len.to_be_bytes());
             out.extend_from_slice(field);

@@ -158,6 +158,14 @@ pub enum OpenError {
         /// Those of the header.
         found: Vec<KeyName>,
     },
+    /// None of the encrypted data keys is of the namespace.
+    #[error("the file was not sealed for a key of namespace {}; it was sealed for {}", quoted(namespace), list(.found))]
+    NamespaceNotListed {
+        /// Asked for.
+        namespace: String,
+        /// Those of the header.
+        found: Vec<KeyName>,
+    },
     /// A stored pair contradicts a required one.
     #[error("context {key:?} is {}, but {} is required: is this another file?", quoted(found), quoted(expected))]
     ContextMismatch {
@@ -282,14 +290,30 @@ impl OpenError {
             Self::NotFramed | Self::FrameLen { .. } => {
                 Some("seal it again with a frame length between 128 bytes and 16 MiB, a multiple of 128")
             }
-            Self::KeyNotListed { .. } => Some("`strongroom inspect FILE` lists the keys a file was sealed for"),
+            Self::KeyNotListed { .. } | Self::NamespaceNotListed { .. } => {
+                Some("`strongroom inspect FILE` lists the keys a file was sealed for")
+            }
             Self::ContextMismatch { .. } | Self::ContextMissing { .. } => {
                 Some("`strongroom inspect FILE` shows the context a file was sealed with")
             }
             Self::NotSealed { .. } => Some("seal a file with `strongroom seal FILE --key KEY -o OUT`"),
-            Self::HeaderTruncated | Self::Size { .. } | Self::FinalFrameMissing { .. } => {
-                Some("copy the file again from where it was sealed")
-            }
+            Self::WrongKey { .. } => Some(
+                "give the key whose name the message tells; `strongroom inspect FILE` lists all the file was sealed for. If \
+                 that is your key, the file was changed: copy it again from where it was sealed",
+            ),
+            Self::HeaderTag => Some(
+                "give every --context pair it was sealed with; if they are all given, the file was changed: copy it again \
+                 from where it was sealed",
+            ),
+            Self::HeaderTruncated
+            | Self::Commitment
+            | Self::Size { .. }
+            | Self::FrameSequence { .. }
+            | Self::FrameNonce { .. }
+            | Self::FrameTag { .. }
+            | Self::FinalFrameEarly { .. }
+            | Self::FinalFrameMissing { .. }
+            | Self::FinalFrameLen { .. } => Some("copy the file again from where it was sealed: this copy was changed"),
             Self::UnknownSuite { .. }
             | Self::HeaderTooLong
             | Self::ContextTooLong { .. }
@@ -302,16 +326,8 @@ impl OpenError {
             | Self::KeyMalformed
             | Self::UnknownContentType { .. }
             | Self::ReservedNamespace
-            | Self::WrongKey { .. }
-            | Self::Commitment
-            | Self::HeaderTag
             | Self::Primitive
             | Self::TooManyFrames { .. }
-            | Self::FrameSequence { .. }
-            | Self::FrameNonce { .. }
-            | Self::FinalFrameEarly { .. }
-            | Self::FinalFrameLen { .. }
-            | Self::FrameTag { .. }
             | Self::Read(_)
             | Self::BufferLen { .. }
             | Self::NotAPart

@@ -9,6 +9,9 @@ use super::error::SealError;
 use super::memory::KeyMemory;
 
 /// A 256-bit wrapping key. Wipes on drop, locked in memory where allowed, prints as `SealingKey(..)`, does not clone.
+///
+/// That is this copy. What cannot be wiped: the round keys that `ring` expands it to while it is in use, and the buffers
+/// in which the AWS SDK and its TLS received it. They lie in memory that is not dumped until it is used again.
 pub struct SealingKey(KeyMemory);
 
 impl SealingKey {

@@ -48,8 +48,11 @@ impl Opening {
     /// # Errors
     /// A frame is not authentic, or a length is not the part's. `plain` is wiped then.
     pub fn open_part(&self, part: &Part, sealed: &[u8], plain: &mut [u8]) -> Result<(), OpenError> {
+        let unverified = Unverified(plain);
         check_len(&part.sealed, sealed.len())?;
-        self.open_part_from(&Stretch { start: part.sealed.start, bytes: sealed }, part, plain)
+        self.open_part_from(&Stretch { start: part.sealed.start, bytes: sealed }, part, &mut *unverified.0)?;
+        unverified.verified();
+        Ok(())
     }
 
     /// Opens one part from where it lies in `source`, which is the whole file; `plain` is exactly `part.plain` long.
@@ -57,9 +60,9 @@ impl Opening {
     /// # Errors
     /// A frame is not authentic or not read, or a length is not the part's. `plain` is wiped then.
     pub fn open_part_from(&self, source: &dyn Source, part: &Part, plain: &mut [u8]) -> Result<(), OpenError> {
-        check_len(&part.plain, plain.len())?;
-        let frames = self.layout.frames_of(part)?;
         let unverified = Unverified(plain);
+        check_len(&part.plain, unverified.0.len())?;
+        let frames = self.layout.frames_of(part)?;
         self.open_frames(source, frames, &mut *unverified.0)?;
         unverified.verified();
         Ok(())
@@ -70,8 +73,8 @@ impl Opening {
     /// # Errors
     /// A frame is not authentic or not read, or `plain` is not as long as the plaintext. `plain` is wiped then.
     pub fn open_all(&self, source: &dyn Source, plain: &mut [u8], threads: usize) -> Result<(), OpenError> {
-        check_len(&(0..self.plaintext_len()), plain.len())?;
         let unverified = Unverified(plain);
+        check_len(&(0..self.plaintext_len()), unverified.0.len())?;
         let queue = Queue::new(self.split(&mut *unverified.0));
         std::thread::scope(|scope| {
             for _ in 1..threads.clamp(1, 256) {

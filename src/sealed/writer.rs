@@ -46,8 +46,9 @@ impl<W: Write> Sealer<W> {
         frame_len: u32,
     ) -> Result<Self, SealError> {
         let context = context::serialize_checked(context)?;
-        let data_key = Zeroizing::new(random()?);
-        let message_id = random()?;
+        let (mut data_key, mut message_id) = (Zeroizing::new([0; 32]), [0; 32]);
+        fill_randomly(&mut data_key)?;
+        fill_randomly(&mut message_id)?;
         let keys = derive(&data_key, &message_id)?;
         let edk = Edk::wrap(&data_key, key, name, &context)?;
         let header = NewHeader { message_id: &message_id, context: &context, edk: &edk, frame_len }.encode(&keys)?;
@@ -107,8 +108,7 @@ impl<W: Write> Write for Sealer<W> {
     }
 }
 
-fn random() -> Result<[u8; 32], SealError> {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| SealError::Random)?;
-    Ok(bytes)
+/// In place: a key that is answered by value leaves copies on its way.
+fn fill_randomly(bytes: &mut [u8; 32]) -> Result<(), SealError> {
+    SystemRandom::new().fill(bytes).map_err(|_| SealError::Random)
 }

@@ -39,9 +39,9 @@ impl Dir {
         self.run(key, move |root, key| root.get(key, limit)).await
     }
 
-    pub(super) async fn get_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
+    pub(super) async fn read_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
         let etag = etag.clone();
-        self.run(key, move |root, key| root.get_range(key, range, &etag)).await
+        self.run(key, move |root, key| root.read_range(key, range, &etag)).await
     }
 
     pub(super) async fn create(&self, key: &str, body: Bytes) -> Result<bool, StoreError> {
@@ -113,7 +113,7 @@ impl Root {
         Ok((body.into(), object.etag))
     }
 
-    fn get_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
+    fn read_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
         let Opened { file, object } = self.open(key)?;
         if object.etag != *etag {
             return Err(StoreError::Changed { object: self.object(key) });
@@ -144,8 +144,9 @@ impl Root {
         if place.symlink_metadata().is_ok() {
             return Ok(false);
         }
+        let missing = missing_folders(&place);
         let temporary = Temporary::filled(&self.path, fill).map_err(failed)?;
-        self.make_parents(&place).map_err(failed)?;
+        self.make_folders(&missing).map_err(failed)?;
         match temporary.link(&place) {
             Ok(()) => sync_directory(&place).map(|()| true).map_err(failed),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
@@ -195,7 +196,7 @@ impl Root {
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         if !self.path.is_dir() {
-            return Err(StoreError::NoStore { store: self.path.display().to_string() });
+            return Err(self.no_store());
         }
         let mut keys = Vec::new();
         let mut folders = vec![prefix.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"))];
@@ -241,19 +242,35 @@ impl Root {
         Ok(())
     }
 
-    fn make_parents(&self, place: &Path) -> io::Result<()> {
-        let Some(parent) = place.parent().filter(|parent| !parent.is_dir()) else { return Ok(()) };
-        fs::create_dir_all(parent)?;
-        // A folder is there after a power cut only if the one above it was synced.
-        parent.ancestors().take_while(|folder| folder.starts_with(&self.path)).try_for_each(sync_directory)
+    /// Makes folders, the innermost first in the list, and syncs the ones they are entries of: a folder is there after a
+    /// power cut only if the one above it was synced.
+    fn make_folders(&self, missing: &[PathBuf]) -> io::Result<()> {
+        let Some(innermost) = missing.first() else { return Ok(()) };
+        fs::create_dir_all(innermost)?;
+        missing.iter().try_for_each(|folder| match sync_directory(folder) {
+            // Above the root, who may add an entry need not be one who may read.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && !self.holds(folder) => Ok(()),
+            outcome => outcome,
+        })
+    }
+
+    /// Whether `folder` is an entry below the root.
+    fn holds(&self, folder: &Path) -> bool {
+        folder != self.path && folder.starts_with(&self.path)
+    }
+
+    fn no_store(&self) -> StoreError {
+        let store = self.path.display().to_string();
+        match self.path.exists() {
+            true => StoreError::NotADirectory { store },
+            false => StoreError::NoStore { store },
+        }
     }
 
     fn failed(&self, key: &str, error: io::Error) -> StoreError {
         let object = self.object(key);
         match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory if !self.path.is_dir() => {
-                StoreError::NoStore { store: self.path.display().to_string() }
-            }
+            ErrorKind::NotFound | ErrorKind::NotADirectory if !self.path.is_dir() => self.no_store(),
             ErrorKind::NotFound | ErrorKind::NotADirectory => StoreError::NotFound { object },
             ErrorKind::PermissionDenied => StoreError::Denied { object, source: error.into() },
             ErrorKind::UnexpectedEof => StoreError::Changed { object },
@@ -269,6 +286,7 @@ impl Root {
         let object = self.object(key);
         match error.kind() {
             ErrorKind::PermissionDenied => StoreError::Denied { object, source: error.into() },
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists if !self.path.is_dir() => self.no_store(),
             _ => StoreError::Failed { object, source: error.into() },
         }
     }
@@ -276,6 +294,12 @@ impl Root {
     fn object(&self, key: &str) -> String {
         self.path.join(key).display().to_string()
     }
+}
+
+/// The folders that `place` will need, the innermost first.
+fn missing_folders(place: &Path) -> Vec<PathBuf> {
+    let above = place.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+    above.take_while(|folder| !folder.is_dir()).map(Path::to_owned).collect()
 }
 
 /// Makes the entry of `place` in its folder survive a power cut.

@@ -27,6 +27,28 @@ pub enum StoreError {
         /// Bucket or directory.
         store: String,
     },
+    /// Something else bears the directory's name.
+    #[error("{store} is not a directory")]
+    NotADirectory {
+        /// What was named.
+        store: String,
+    },
+    /// The bucket is in another region than the calls go to.
+    #[error("{store} is in another AWS region")]
+    OtherRegion {
+        /// Bucket.
+        store: String,
+        /// What the service said.
+        source: Cause,
+    },
+    /// The service takes the request for an old or a future one.
+    #[error("this machine's clock is wrong: S3 refuses the request for {object}")]
+    Clock {
+        /// What was wanted.
+        object: String,
+        /// What the service said.
+        source: Cause,
+    },
     /// There is a store, but not this object in it.
     #[error("there is no object {object}")]
     NotFound {
@@ -133,6 +155,9 @@ impl StoreError {
         match self {
             Self::Location { .. } => Some("give s3://BUCKET[/PREFIX] or the path of a directory"),
             Self::NoStore { .. } => Some("check the spelling; a bucket must be made before it is used"),
+            Self::NotADirectory { .. } => Some("name a directory, or one that is to be made"),
+            Self::OtherRegion { .. } => Some("set AWS_REGION to the bucket's region"),
+            Self::Clock { .. } => Some("set the clock, by NTP for example"),
             Self::Denied { .. } => Some(
                 "on AWS allow s3:GetObject, s3:PutObject and s3:ListBucket (without the last, S3 calls a missing \
                  object denied) and kms:Decrypt on the bucket's key; on disk check owner and mode",

@@ -52,8 +52,9 @@ impl Bucket {
         match head {
             Ok(head) => self.object_of(key, head.content_length, head.e_tag),
             Err(error) => match Answer::of(&error) {
-                // An answer to HEAD has no body that says what is missing, object or bucket. One to GET has.
-                Some(Answer { status: 404, .. }) => {
+                // An answer to HEAD has no body that says what is missing, object or bucket, or what is wrong with the
+                // request. One to GET has.
+                Some(Answer { status: 400 | 403 | 404, .. }) => {
                     let found = self.start(key, self.request(key).range("bytes=0-0")).await?;
                     let len = found.content_range().and_then(total_len).or(found.content_length);
                     self.object_of(key, len, found.e_tag)
@@ -75,7 +76,7 @@ impl Bucket {
         .await
     }
 
-    pub(super) async fn get_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
+    pub(super) async fn read_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
         let beyond = || StoreError::OutOfRange { object: self.uri(key), end: range.end };
         self.whole_body(key, || async {
             let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
@@ -139,7 +140,7 @@ impl Bucket {
         body: Bytes,
         condition: impl Fn(PutObjectFluentBuilder) -> PutObjectFluentBuilder,
     ) -> Result<ETag, StoreError> {
-        for attempt in 1.. {
+        for attempt in 1..=ATTEMPTS {
             let request = self.client.put_object().bucket(&self.name).key(self.full(key));
             let request = request.checksum_algorithm(ChecksumAlgorithm::Sha256).body(body.clone().into());
             let put = condition(request).customize().config_override(upload::patience()).send().await;
@@ -165,7 +166,9 @@ impl Bucket {
             if let Some(whole) = attempt().await? {
                 return Ok(whole);
             }
-            pause(count).await;
+            if count < ATTEMPTS {
+                pause(count).await;
+            }
         }
         let source = "the transfer broke off each time".into();
         Err(StoreError::Unreachable { object: self.uri(key), attempts: ATTEMPTS, source })

@@ -36,7 +36,12 @@ pub(super) fn succeed(file: &File, before: &Metadata) -> io::Result<()> {
 pub(super) fn lock(place: &Path) -> io::Result<File> {
     let name = place.file_name().unwrap_or_default().to_string_lossy();
     let path = place.with_file_name(format!(".{name}.lock"));
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    let made = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = match made {
+        // Another user's: to lock it, reading it is enough.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path)?,
+        made => made?,
+    };
     file.lock()?;
     Ok(file)
 }

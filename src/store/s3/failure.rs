@@ -58,6 +58,15 @@ impl Failure {
             (code, message) => format!("S3 answered {code}: {message}").into(),
         };
         match (answer.status, answer.code.as_str()) {
+            (
+                _,
+                "PermanentRedirect"
+                | "AuthorizationHeaderMalformed"
+                | "IllegalLocationConstraint"
+                | "IllegalLocationConstraintException",
+            )
+            | (301, _) => StoreError::OtherRegion { store, source },
+            (_, "RequestTimeTooSkewed") => StoreError::Clock { object, source },
             (404, "NoSuchBucket") => StoreError::NoStore { store },
             (404, _) => StoreError::NotFound { object },
             (412, _) => StoreError::Changed { object },

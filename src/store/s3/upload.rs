@@ -30,20 +30,27 @@ pub(super) async fn create_from_file(bucket: &Bucket, key: &str, path: &Path) ->
     if source.len <= PART_LEN {
         return bucket.create(key, source.read(0, source.len).await?).await;
     }
-    // Asked first: gigabytes are not sent to learn that they are there.
-    match bucket.head(key).await {
-        Ok(_) => return Ok(false),
-        Err(StoreError::NotFound { .. }) => {}
-        Err(error) => return Err(error),
-    }
-    for attempt in 1..ATTEMPTS {
+    for attempt in 1..=ATTEMPTS {
+        // Asked first: gigabytes are not sent to learn that they are there.
+        if is_there(bucket, key).await? {
+            return Ok(false);
+        }
         match Upload::start(bucket, key).await?.run(&source).await? {
             Completed::Created => return Ok(true),
             Completed::Exists => return Ok(false),
-            Completed::Again => pause(attempt).await,
+            Completed::Again if attempt < ATTEMPTS => pause(attempt).await,
+            Completed::Again => {}
         }
     }
     Err(StoreError::Conflict { object: bucket.uri(key) })
+}
+
+async fn is_there(bucket: &Bucket, key: &str) -> Result<bool, StoreError> {
+    match bucket.head(key).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// An open file; what is read is what was opened.
@@ -88,7 +95,8 @@ impl Source {
 enum Completed {
     Created,
     Exists,
-    /// Two conditional writes met; S3 forgot the parts.
+    /// Two conditional writes met and S3 forgot the parts; or there is no such upload, as when it was completed by an
+    /// attempt whose answer was lost. Looking again tells.
     Again,
 }
 
@@ -151,6 +159,7 @@ impl<'a> Upload<'a> {
         match Answer::of(&error) {
             Some(Answer { status: 412, .. }) => Ok(Completed::Exists),
             Some(Answer { status: 409, .. }) => Ok(Completed::Again),
+            Some(Answer { status: 404, code, .. }) if code == "NoSuchUpload" => Ok(Completed::Again),
             Some(_) | None => Err(self.bucket.failure(self.key).of(error)),
         }
     }
