@@ -30,7 +30,7 @@ fn refusal(files: Files) -> LoadError {
 
 fn failure(loaded: &mut Loaded, media_type: &str, body: impl Into<Bytes>) -> PredictError {
     let request = Request { media_type: Some(media_type.to_owned()), accept: None, body: body.into() };
-    match loaded.predictor.predict(&mut loaded.session, &request) {
+    match loaded.predictor.predict(&mut loaded.session, &request, &|| false) {
         Ok(response) => panic!("{}", String::from_utf8_lossy(&response.body)),
         Err(error) => error,
     }

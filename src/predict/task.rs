@@ -32,6 +32,15 @@ pub(super) enum Task {
 pub(super) struct Running<'a> {
     pub(super) graphs: &'a mut [GraphSession],
     pub(super) limits: &'a image::ImageLimits,
+    /// Whether nobody waits for the answer any more.
+    pub(super) abandoned: &'a dyn Fn() -> bool,
+}
+
+impl Running<'_> {
+    /// Asked before every piece of work that takes long.
+    fn go_on(&self) -> Result<(), PredictError> {
+        if (self.abandoned)() { Err(PredictError::Abandoned) } else { Ok(()) }
+    }
 }
 
 impl Task {
@@ -115,6 +124,7 @@ fn each(
 ) -> Result<Vec<Answer>, PredictError> {
     let mut answers = Vec::with_capacity(images.len());
     for (item, bytes) in images.into_iter().enumerate() {
+        running.go_on()?;
         let image = image::decode(item, &bytes, running.limits)?;
         drop(bytes);
         answers.push(answer(running, &image)?);

@@ -63,6 +63,7 @@ impl Faces {
     }
 
     fn analyze(&self, running: &mut Running<'_>, image: &RgbImage, found: &Found) -> Result<Face, PredictError> {
+        running.go_on()?;
         let mut chips = Chips { image, found, cut: Vec::new() };
         let embedding = self.embedding.as_ref().map(|graph| graph.embed(running, &mut chips)).transpose()?;
         let age = self.age.as_ref().map(|(graph, output)| age(graph, output, running, &mut chips)).transpose()?;

@@ -80,6 +80,7 @@ impl Tabular {
     }
 
     fn answer_row(&self, running: &mut Running<'_>, row: &[f64]) -> Result<Answer, PredictError> {
+        running.go_on()?;
         let tensor = Tensor::new(&[1, row.len()], row)?.cast(self.dtype)?;
         let outputs = graphs::run(running.graphs, &self.graph, vec![tensor])?;
         let scores = self.score_output.of(&outputs)?.cast(DType::F32)?;
