@@ -35,13 +35,13 @@ fn lossless_files_decode_as_pillow_decodes_them() {
 #[test]
 fn lossy_files_decode_within_rounding_of_pillow() {
     for (name, allowed, allowed_mean) in [
-        ("rgb.jpg", 5, 0.5),
-        ("progressive.jpg", 5, 0.5),
-        ("subsampled.jpg", 5, 0.5),
+        ("rgb.jpg", 4, 0.4),
+        ("progressive.jpg", 4, 0.4),
+        ("subsampled.jpg", 4, 0.4),
         ("grey.jpg", 1, 0.05),
         ("cmyk.jpg", 5, 1.0),
         ("cmyk.tiff", 2, 0.6),
-        ("lossy.webp", 3, 0.4),
+        ("lossy.webp", 0, 0.0),
     ] {
         let (largest, mean) = difference(&decoded(name), &reference(name));
         println!("{name}: max {largest}, mean {mean:.3}");
@@ -106,6 +106,18 @@ fn shorter_side_and_cut_equal_torchvisions() {
         println!("shorter side {side}, cut {cut}: max {largest}, mean {mean:.3}");
         assert!(largest <= 1, "{side} {cut}: max {largest}, mean {mean}");
     }
+}
+
+#[test]
+fn an_odd_pixel_is_cut_as_the_library_does_that_the_model_was_trained_with() {
+    // 160 x 107 to 91 x 61: 3 rows too many for 58.
+    let image = decoded("resize.png");
+    let first_row = |resize| {
+        let fitted = image::fit(&image, &input(58, 58, resize, Interpolation::Bilinear));
+        fitted.placement.to_image(0.0, 0.0).1 * 61.0 / 107.0
+    };
+    assert!((first_row(Resize::ShorterSide(61)) - 2.0).abs() < 1e-4, "torchvision rounds 1.5 to even");
+    assert!((first_row(Resize::ShorterSideFloor(61)) - 1.0).abs() < 1e-4, "transformers takes 3 // 2");
 }
 
 #[test]

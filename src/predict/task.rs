@@ -81,7 +81,8 @@ impl Task {
             Self::Detect(_) | Self::Faces(_) => Answers::Structured,
             Self::Embed(_) => Answers::Embedding,
             Self::Tabular(_) => Answers::Row,
-            Self::Tensor(_) => Answers::Tensors,
+            Self::Tensor(task) if task.answers_one_array() => Answers::Tensors,
+            Self::Tensor(_) => Answers::Structured,
         }
     }
 
@@ -101,7 +102,7 @@ impl Task {
             (Self::Embed(task), Items::Images(images)) => each(running, images, |r, image| task.answer(r, image)),
             (Self::Faces(task), Items::Images(images)) => each(running, images, |r, image| task.answer(r, image)),
             (Self::Faces(task), Items::Compare(images)) => Ok(vec![task.compare(running, &images)?]),
-            (Self::Tabular(task), Items::Rows(rows)) => task.answer(running, &rows),
+            (Self::Tabular(task), Items::Rows(rows)) => task.answer(running, rows),
             (Self::Tensor(task), Items::Tensors(records)) => {
                 records.into_iter().map(|tensors| task.answer(running, tensors)).collect()
             }
