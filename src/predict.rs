@@ -293,6 +293,12 @@ pub enum PredictError {
     /// Nobody waits for the answer any more.
     #[error("the request was given up before its answer was complete")]
     Abandoned,
+    /// The resizer refused sizes that it should take: our fault.
+    #[error("the image cannot be scaled: {reason}")]
+    Scaling {
+        /// The resizer's words.
+        reason: String,
+    },
     /// The model answered nonsense: not the caller's fault.
     #[error("the model's output {output} cannot be answered with: {reason}")]
     BadAnswer {
@@ -304,4 +310,10 @@ pub enum PredictError {
     /// The model failed on an input it should take: our fault.
     #[error("the model failed")]
     Run(#[from] RunError),
+}
+
+impl PredictError {
+    fn scaling(refusal: impl std::fmt::Display) -> Self {
+        Self::Scaling { reason: refusal.to_string() }
+    }
 }

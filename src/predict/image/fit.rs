@@ -4,6 +4,7 @@ use super::resize::{self, Area, Tile};
 use super::{RgbImage, pixels};
 use crate::bundle::{ImageInput, Position, Resize};
 use crate::model::Tensor;
+use crate::predict::PredictError;
 
 /// A graph's input, and where the image lies in it.
 #[derive(Debug)]
@@ -46,19 +47,21 @@ impl Placement {
 ///   black, the image in the middle.
 /// - `letterbox` as Ultralytics: sides are `round_half_even(side * ratio)`, at least 1; in the middle, an odd pixel goes
 ///   right and below.
-pub fn fit(image: &RgbImage, input: &ImageInput) -> Fitted {
+///
+/// # Errors
+/// [`PredictError::Scaling`].
+pub fn fit(image: &RgbImage, input: &ImageInput) -> Result<Fitted, PredictError> {
     let plan = Plan::new(image.dimensions(), input);
     let (tile, area) = (plan.tile, plan.area);
     let mut canvas = RgbImage::new(input.width, input.height);
     if plan.fill != [0; 3] && (tile.width, tile.height) != (input.width, input.height) {
         canvas.pixels_mut().for_each(|pixel| pixel.0 = plan.fill);
     }
-    // Area and tile lie inside their images by construction; a refusal would leave the filling.
-    let _ = resize::scale(image, area, &mut canvas, tile, input.interpolation);
+    resize::scale(image, area, &mut canvas, tile, input.interpolation).map_err(PredictError::scaling)?;
     let scale = [area.width / f64::from(tile.width), area.height / f64::from(tile.height)];
     let origin = [area.left - f64::from(tile.left) * scale[0], area.top - f64::from(tile.top) * scale[1]];
     let placement = Placement { scale: scale.map(|value| value as f32), origin: origin.map(|value| value as f32) };
-    Fitted { tensor: pixels::tensor(&canvas, &input.pixels), placement }
+    Ok(Fitted { tensor: pixels::tensor(&canvas, &input.pixels), placement })
 }
 
 /// Which area of the image goes to which tile of the input.
