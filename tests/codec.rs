@@ -1,7 +1,6 @@
 //! Request forms and answer formats.
 
 #[path = "support/hostile.rs"]
-#[allow(dead_code, reason = "only the writers of base64 and npy are used here")]
 mod hostile;
 
 use std::slice;

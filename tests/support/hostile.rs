@@ -1,6 +1,8 @@
 //! Bodies that must be refused, each with the stable code of its refusal. Plain facts: the library's tests and the
 //! server's read the same table.
 
+#![allow(dead_code, reason = "every test binary uses its own part")]
+
 /// What the model that gets the body reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Against {
