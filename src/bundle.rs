@@ -41,7 +41,7 @@ impl Bundle {
     /// The manifest is missing, malformed, contradicts itself or names a file that is not there. All that is wrong with a
     /// manifest that can be parsed is told at once.
     pub fn from_files(files: Files) -> Result<Self, BundleError> {
-        let (source, manifest) = match files.get(MANIFEST_FILE) {
+        let (source, mut manifest) = match files.get(MANIFEST_FILE) {
             Some(text) => (MANIFEST_FILE, model_toml::parse(text)?),
             None => (hugging_face::CONFIG_FILE, hugging_face::read(&files)?),
         };
@@ -49,6 +49,7 @@ impl Bundle {
         if !problems.is_empty() {
             return Err(BundleError::Manifest { file: source.to_owned(), problems });
         }
+        manifest.limits.items.get_or_insert(manifest.task.most_items());
         Ok(Self { manifest, files })
     }
 

@@ -100,13 +100,19 @@ impl Predictor {
         Ok(Session { graphs })
     }
 
-    /// Decodes, runs, encodes: all of one request's work, on the calling thread.
+    /// Decodes, runs, encodes: all of one request's work, on the calling thread. `abandoned` is asked before every
+    /// image, face, row and record: once it says yes, nobody waits for the answer any more.
     ///
     /// # Errors
     /// See [`PredictError`].
-    pub fn predict(&self, session: &mut Session, request: &Request) -> Result<Response, PredictError> {
+    pub fn predict(
+        &self,
+        session: &mut Session,
+        request: &Request,
+        abandoned: &dyn Fn() -> bool,
+    ) -> Result<Response, PredictError> {
         let format = response::negotiate(request.accept.as_deref(), self.task.answers())?;
-        let (answers, envelope) = self.run(session, request)?;
+        let (answers, envelope) = self.run(session, request, abandoned)?;
         response::encode(&answers, &envelope, format)
     }
 
@@ -115,7 +121,7 @@ impl Predictor {
     /// # Errors
     /// See [`PredictError`].
     pub fn answers(&self, session: &mut Session, request: &Request) -> Result<Vec<Answer>, PredictError> {
-        self.run(session, request).map(|(answers, _)| answers)
+        self.run(session, request, &|| false).map(|(answers, _)| answers)
     }
 
     /// Runs the bundle's self-test vectors and compares every answer.
@@ -126,10 +132,15 @@ impl Predictor {
         self.vectors.iter().try_for_each(|vector| self_test::check(self, session, vector))
     }
 
-    fn run(&self, session: &mut Session, request: &Request) -> Result<(Vec<Answer>, Envelope), PredictError> {
+    fn run(
+        &self,
+        session: &mut Session,
+        request: &Request,
+        abandoned: &dyn Fn() -> bool,
+    ) -> Result<(Vec<Answer>, Envelope), PredictError> {
         let decoded = request::decode(request, self.task.reads(), &self.manifest.limits)?;
         let limits = image::ImageLimits::from(&self.manifest.limits);
-        let mut running = Running { graphs: &mut session.graphs, limits: &limits };
+        let mut running = Running { graphs: &mut session.graphs, limits: &limits, abandoned };
         Ok((self.task.answer(&mut running, decoded.items)?, decoded.envelope))
     }
 }
@@ -279,6 +290,15 @@ pub enum PredictError {
         /// Why.
         reason: &'static str,
     },
+    /// Nobody waits for the answer any more.
+    #[error("the request was given up before its answer was complete")]
+    Abandoned,
+    /// The resizer refused sizes that it should take: our fault.
+    #[error("the image cannot be scaled: {reason}")]
+    Scaling {
+        /// The resizer's words.
+        reason: String,
+    },
     /// The model answered nonsense: not the caller's fault.
     #[error("the model's output {output} cannot be answered with: {reason}")]
     BadAnswer {
@@ -290,4 +310,10 @@ pub enum PredictError {
     /// The model failed on an input it should take: our fault.
     #[error("the model failed")]
     Run(#[from] RunError),
+}
+
+impl PredictError {
+    fn scaling(refusal: impl std::fmt::Display) -> Self {
+        Self::Scaling { reason: refusal.to_string() }
+    }
 }

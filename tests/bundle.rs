@@ -49,7 +49,7 @@ fn a_short_manifest_has_defaults_for_the_rest() {
     let bundle = read(CLASSIFIER).unwrap();
     let manifest = bundle.manifest();
     assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("pets", "1.2.0"));
-    assert_eq!(manifest.limits, Limits { megapixels: 40, image_mb: 25, items: 10_000 });
+    assert_eq!(manifest.limits, Limits { megapixels: 40, image_mb: 25, items: Some(100) });
     let Task::Classify(task) = &manifest.task else { panic!("{:?}", manifest.task) };
     assert_eq!(
         (task.top_k, &task.input.resize, task.input.interpolation),
@@ -245,4 +245,32 @@ fn the_examples_of_the_manual_are_read() {
         let manifest = [("model.toml".to_owned(), example.to_owned().into())];
         Bundle::from_files(words.chain(manifest).collect()).unwrap_or_else(|error| panic!("{error}\n{example}"));
     }
+}
+
+#[test]
+fn every_key_of_the_manifest_is_in_the_manual() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let text = |path: &str| std::fs::read_to_string(format!("{root}{path}")).unwrap();
+    let manual = text("docs/MODELS.md");
+    let is_key_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let code = manual.split('`').skip(1).step_by(2);
+    let named: std::collections::BTreeSet<&str> = code.flat_map(|code| code.split(|c| !is_key_letter(c))).collect();
+    let mut keys = 0;
+    for part in ["manifest.rs", "manifest/faces.rs", "manifest/image.rs", "manifest/tabular.rs", "manifest/task.rs"] {
+        let source = text(&format!("src/bundle/{part}"));
+        let fields = source.lines().filter_map(|line| line.trim().trim_start_matches("pub ").split_once(": "));
+        for (key, _) in fields.filter(|(key, _)| !key.is_empty() && key.chars().all(is_key_letter)) {
+            assert!(named.contains(key), "{part}: docs/MODELS.md does not name `{key}`");
+            keys += 1;
+        }
+    }
+    assert!(keys > 40, "{keys} keys");
+}
+
+#[test]
+fn a_request_may_bring_fewer_images_than_rows() {
+    assert_eq!(read(CLASSIFIER).unwrap().manifest().limits.items(), 100);
+    let tensor = "name = \"t\"\nversion = \"1\"\nlicense = \"MIT\"\n[task.tensor]\ngraph = \"model.onnx\"\n";
+    assert_eq!(read(tensor).unwrap().manifest().limits.items(), 10_000);
+    assert_eq!(read(&format!("{CLASSIFIER}[limits]\nitems = 7\n")).unwrap().manifest().limits.items(), 7);
 }

@@ -91,9 +91,9 @@ fn every_form_of_size_is_read() {
     assert_eq!(sized(json!({"size": {"height": 200, "width": 300}})), (300, 200, Resize::Stretch));
     let clip =
         json!({"size": {"shortest_edge": 256}, "do_center_crop": true, "crop_size": {"height": 224, "width": 220}});
-    assert_eq!(sized(clip), (220, 224, Resize::ShorterSide(256)));
+    assert_eq!(sized(clip), (220, 224, Resize::ShorterSideFloor(256)));
     let old = json!({"size": 256, "do_center_crop": true, "crop_size": 224});
-    assert_eq!(sized(old), (224, 224, Resize::ShorterSide(256)));
+    assert_eq!(sized(old), (224, 224, Resize::ShorterSideFloor(256)));
     let not_cropped = json!({"do_center_crop": false, "crop_size": 112});
     assert_eq!(sized(not_cropped), (224, 224, Resize::Stretch));
 }
@@ -104,14 +104,14 @@ fn convnext_crops_by_its_share_below_384_and_stretches_from_there() {
         let more = json!({"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": side}, "crop_pct": 0.875});
         geometry(&merged(vit(), more))
     };
-    assert_eq!(convnext(224), (224, 224, Resize::ShorterSide(256)));
+    assert_eq!(convnext(224), (224, 224, Resize::ShorterSideFloor(256)));
     assert_eq!(convnext(384), (384, 384, Resize::Stretch));
 }
 
 #[test]
 fn levit_scales_by_256_over_224() {
     let more = json!({"image_processor_type": "LevitImageProcessor", "size": {"shortest_edge": 224}});
-    assert_eq!(geometry(&merged(vit(), more)), (224, 224, Resize::ShorterSide(256)));
+    assert_eq!(geometry(&merged(vit(), more)), (224, 224, Resize::ShorterSideFloor(256)));
 }
 
 #[test]
@@ -184,6 +184,16 @@ fn errors_name_the_file_and_the_field() {
             config(json!({"architectures": ["BertForMaskedLM"]})),
             vit(),
             "config.json: field architectures BertForMaskedLM",
+        ),
+        (
+            config(json!({"architectures": ["RTDetrForObjectDetection"]})),
+            vit(),
+            "RTDetrForObjectDetection scores boxes unlike DETR; export it with its boxes decoded and write a model.toml",
+        ),
+        (
+            config(json!({"architectures": ["SiglipVisionModel"]})),
+            vit(),
+            "SiglipVisionModel is none that is served as it is; write a model.toml",
         ),
         (config(json!({"architectures": []})), vit(), "config.json: field architectures names none"),
         (config(json!({"id2label": {"0": "a", "2": "b"}})), vit(), "config.json: field id2label has no \"1\""),

@@ -1,10 +1,8 @@
 //! Request forms and answer formats.
 
 #[path = "support/hostile.rs"]
-#[allow(dead_code, reason = "only the writers of base64 and npy are used here")]
 mod hostile;
 
-use std::collections::BTreeMap;
 use std::slice;
 
 use bytes::Bytes;
@@ -183,7 +181,7 @@ fn npy_rows_are_read_from_every_type_and_byte_order() {
 
 #[test]
 fn a_row_limit_counts_what_was_sent() {
-    let limits = Limits { items: 2, ..Limits::default() };
+    let limits = Limits { items: Some(2), ..Limits::default() };
     for (media_type, body) in
         [("application/json", "[[1],[2],[3],[4]]"), ("application/jsonlines", "[1]\n[2]\n[3]\n[4]")]
     {
@@ -406,7 +404,8 @@ fn ordered(row: &[f64]) -> RawRow {
 }
 
 fn named(row: &[(&str, f64)]) -> RawRow {
-    RawRow::Named(row.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect::<BTreeMap<_, _>>())
+    let names = row.iter().map(|(name, _)| (*name).to_owned()).collect();
+    RawRow::Named { names, values: row.iter().map(|(_, value)| *value).collect() }
 }
 
 fn decode(media_type: Option<&str>, body: &[u8], reads: Reads) -> Result<Decoded, PredictError> {

@@ -35,18 +35,35 @@ fn lossless_files_decode_as_pillow_decodes_them() {
 #[test]
 fn lossy_files_decode_within_rounding_of_pillow() {
     for (name, allowed, allowed_mean) in [
-        ("rgb.jpg", 5, 0.5),
-        ("progressive.jpg", 5, 0.5),
-        ("subsampled.jpg", 5, 0.5),
+        ("rgb.jpg", 4, 0.4),
+        ("progressive.jpg", 4, 0.4),
+        ("subsampled.jpg", 4, 0.4),
         ("grey.jpg", 1, 0.05),
         ("cmyk.jpg", 5, 1.0),
         ("cmyk.tiff", 2, 0.6),
-        ("lossy.webp", 3, 0.4),
+        ("lossy.webp", 0, 0.0),
     ] {
         let (largest, mean) = difference(&decoded(name), &reference(name));
         println!("{name}: max {largest}, mean {mean:.3}");
         assert!(largest <= allowed && mean <= allowed_mean, "{name}: max {largest}, mean {mean}");
     }
+}
+
+#[test]
+fn a_floating_point_tiff_is_read_at_any_size() {
+    let wide = ::image::Rgb32FImage::from_fn(3_000, 2_000, |x, _| ::image::Rgb([x as f32 / 2_999.0, 0.5, 2.0]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    ::image::DynamicImage::ImageRgb32F(wide).write_to(&mut file, ::image::ImageFormat::Tiff).unwrap();
+    let found = image::decode(0, file.get_ref(), &ImageLimits { bytes: 100_000_000, ..LIMITS }).unwrap();
+    assert_eq!((found.get_pixel(0, 0).0, found.get_pixel(2_999, 1_999).0), ([0, 128, 255], [255, 128, 255]));
+}
+
+#[test]
+fn of_16_bits_the_upper_8_are_taken() {
+    let deep = ::image::ImageBuffer::from_fn(5, 3, |x, _| ::image::Rgba([(x * 0x1234) as u16, 0xFFFF, 0x00FF, 7]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    ::image::DynamicImage::ImageRgba16(deep).write_to(&mut file, ::image::ImageFormat::Png).unwrap();
+    assert_eq!(image::decode(0, file.get_ref(), &LIMITS).unwrap().get_pixel(4, 2).0, [0x48, 0xFF, 0]);
 }
 
 #[test]
@@ -84,7 +101,7 @@ fn filters_equal_pillows() {
         ("lanczos", Interpolation::Lanczos),
     ] {
         for (width, height) in [(56, 56), (80, 50), (9, 13), (225, 175), (159, 108)] {
-            let fitted = image::fit(&image, &input(width, height, Resize::Stretch, filter));
+            let fitted = image::fit(&image, &input(width, height, Resize::Stretch, filter)).unwrap();
             let (largest, mean) = difference(&picture(&fitted), &load(&format!("resize_{name}_{width}x{height}.png")));
             println!("{name} {width}x{height}: max {largest}, mean {mean:.3}");
             let allowed = match filter {
@@ -101,7 +118,7 @@ fn filters_equal_pillows() {
 fn shorter_side_and_cut_equal_torchvisions() {
     let image = decoded("resize.png");
     for (side, cut) in [(64, 56), (61, 58), (32, 40)] {
-        let fitted = image::fit(&image, &input(cut, cut, Resize::ShorterSide(side), Interpolation::Bicubic));
+        let fitted = image::fit(&image, &input(cut, cut, Resize::ShorterSide(side), Interpolation::Bicubic)).unwrap();
         let (largest, mean) = difference(&picture(&fitted), &load(&format!("shorter_side_{side}_{cut}.png")));
         println!("shorter side {side}, cut {cut}: max {largest}, mean {mean:.3}");
         assert!(largest <= 1, "{side} {cut}: max {largest}, mean {mean}");
@@ -109,29 +126,42 @@ fn shorter_side_and_cut_equal_torchvisions() {
 }
 
 #[test]
+fn an_odd_pixel_is_cut_as_the_library_does_that_the_model_was_trained_with() {
+    // 160 x 107 to 91 x 61: 3 rows too many for 58.
+    let image = decoded("resize.png");
+    let first_row = |resize| {
+        let fitted = image::fit(&image, &input(58, 58, resize, Interpolation::Bilinear)).unwrap();
+        fitted.placement.to_image(0.0, 0.0).1 * 61.0 / 107.0
+    };
+    assert!((first_row(Resize::ShorterSide(61)) - 2.0).abs() < 1e-4, "torchvision rounds 1.5 to even");
+    assert!((first_row(Resize::ShorterSideFloor(61)) - 1.0).abs() < 1e-4, "transformers takes 3 // 2");
+}
+
+#[test]
 fn letterbox_equals_pillow_with_ultralytics_rounding() {
     let image = decoded("resize.png");
     let center = Resize::Letterbox { position: Position::Center, fill: [114; 3] };
-    let fitted = image::fit(&image, &input(64, 64, center, Interpolation::Bilinear));
+    let fitted = image::fit(&image, &input(64, 64, center, Interpolation::Bilinear)).unwrap();
     assert!(difference(&picture(&fitted), &load("letterbox_64_center.png")).0 <= 1);
     let corner = Resize::Letterbox { position: Position::TopLeft, fill: [0; 3] };
-    let fitted = image::fit(&image, &input(64, 48, corner, Interpolation::Bilinear));
+    let fitted = image::fit(&image, &input(64, 48, corner, Interpolation::Bilinear)).unwrap();
     assert!(difference(&picture(&fitted), &load("letterbox_64x48_top_left.png")).0 <= 1);
 }
 
 #[test]
 fn placement_leads_back_to_the_image() {
     let image = decoded("resize.png"); // 160 x 107
-    let stretched = image::fit(&image, &input(80, 50, Resize::Stretch, Interpolation::Bilinear)).placement;
+    let stretched = image::fit(&image, &input(80, 50, Resize::Stretch, Interpolation::Bilinear)).unwrap().placement;
     near(stretched.to_image(80.0, 50.0), (160.0, 107.0));
     let center = Resize::Letterbox { position: Position::Center, fill: [0; 3] };
-    let boxed = image::fit(&image, &input(64, 64, center, Interpolation::Bilinear)).placement; // 64 x 43, 10 above
+    let boxed = image::fit(&image, &input(64, 64, center, Interpolation::Bilinear)).unwrap().placement; // 64 x 43, 10 above
     near(boxed.to_image(0.0, 10.0), (0.0, 0.0));
     near(boxed.to_image(64.0, 53.0), (160.0, 107.0));
-    let cut = image::fit(&image, &input(56, 56, Resize::ShorterSide(64), Interpolation::Bilinear)).placement; // of 95 x 64
+    let cut = image::fit(&image, &input(56, 56, Resize::ShorterSide(64), Interpolation::Bilinear)).unwrap().placement; // of 95 x 64
     near(cut.to_image(0.0, 0.0), (20.0 * 160.0 / 95.0, 4.0 * 107.0 / 64.0));
     near(cut.scale(), (160.0 / 95.0, 107.0 / 64.0));
-    let padded = image::fit(&image, &input(40, 40, Resize::ShorterSide(32), Interpolation::Bilinear)).placement; // of 47 x 32
+    let padded =
+        image::fit(&image, &input(40, 40, Resize::ShorterSide(32), Interpolation::Bilinear)).unwrap().placement; // of 47 x 32
     near(padded.to_image(0.0, 4.0), (4.0 * 160.0 / 47.0, 0.0));
 }
 
@@ -142,7 +172,7 @@ fn a_line_of_pixels_can_be_fitted_every_way() {
         for resize in
             [Resize::Stretch, Resize::ShorterSide(256), Resize::Letterbox { position: Position::Center, fill: [9; 3] }]
         {
-            let fitted = image::fit(&image, &input(224, 224, resize, Interpolation::Lanczos));
+            let fitted = image::fit(&image, &input(224, 224, resize, Interpolation::Lanczos)).unwrap();
             assert_eq!(*picture(&fitted).get_pixel(112, 112), ::image::Rgb([9, 9, 9]));
         }
     }
@@ -197,7 +227,7 @@ fn points_in_one_place_have_no_similarity() {
 #[test]
 fn an_unmoved_cut_is_the_image() {
     let image = decoded("resize.png");
-    let cut = image::warp(&image, &Similarity { a: 1.0, b: 0.0, tx: -20.0, ty: -10.0 }, 64);
+    let cut = image::warp(&image, &Similarity { a: 1.0, b: 0.0, tx: -20.0, ty: -10.0 }, 64).unwrap();
     let expected = ::image::imageops::crop_imm(&image, 20, 10, 64, 64).to_image();
     assert_eq!(difference(&cut, &expected).0, 0);
 }
@@ -206,14 +236,14 @@ fn an_unmoved_cut_is_the_image() {
 fn a_quarter_turn_is_exact() {
     let image = ::image::imageops::crop_imm(&decoded("resize.png"), 0, 0, 64, 64).to_image();
     // (x, y) becomes (64 - y, x).
-    let turned = image::warp(&image, &Similarity { a: 0.0, b: 1.0, tx: 64.0, ty: 0.0 }, 64);
+    let turned = image::warp(&image, &Similarity { a: 0.0, b: 1.0, tx: 64.0, ty: 0.0 }, 64).unwrap();
     assert_eq!(difference(&turned, &::image::imageops::rotate90(&image)).0, 0);
 }
 
 #[test]
 fn a_strongly_shrunk_cut_is_smooth() {
     let checkers = RgbImage::from_fn(640, 640, |x, y| ::image::Rgb([if (x + y) % 2 == 0 { 255 } else { 0 }; 3]));
-    let chip = image::warp(&checkers, &Similarity { a: 0.05, b: 0.02, tx: 0.0, ty: 0.0 }, 16);
+    let chip = image::warp(&checkers, &Similarity { a: 0.05, b: 0.02, tx: 0.0, ty: 0.0 }, 16).unwrap();
     let inner = chip.enumerate_pixels().filter(|(x, y, _)| *x > 7 && (8..14).contains(y));
     for (x, y, pixel) in inner {
         assert!(pixel.0[0].abs_diff(127) <= 4, "{x} {y} {pixel:?}");
@@ -224,7 +254,7 @@ fn a_strongly_shrunk_cut_is_smooth() {
 fn a_cut_outside_of_the_image_is_black() {
     let image = RgbImage::from_pixel(10, 10, ::image::Rgb([255; 3]));
     for (a, tx) in [(1.0, 1000.0), (0.1, 1000.0), (f64::NAN, 0.0), (0.0, 0.0), (1e-300, 0.0)] {
-        let chip = image::warp(&image, &Similarity { a, b: 0.0, tx, ty: 0.0 }, 8);
+        let chip = image::warp(&image, &Similarity { a, b: 0.0, tx, ty: 0.0 }, 8).unwrap();
         assert!(chip.pixels().all(|pixel| pixel.0 == [0; 3]), "{a} {tx}");
     }
 }

@@ -105,6 +105,7 @@ fn weights_that_are_no_numbers_are_refused_wherever_they_stand() {
         ("nan_typed", 11),
         ("nan_in_a_constant", 1),
         ("nan_in_an_attribute", 1),
+        ("nan_in_a_scalar_attribute", 0),
     ];
     for (name, place) in places {
         match scan_refusal(name) {

@@ -30,7 +30,7 @@ fn refusal(files: Files) -> LoadError {
 
 fn failure(loaded: &mut Loaded, media_type: &str, body: impl Into<Bytes>) -> PredictError {
     let request = Request { media_type: Some(media_type.to_owned()), accept: None, body: body.into() };
-    match loaded.predictor.predict(&mut loaded.session, &request) {
+    match loaded.predictor.predict(&mut loaded.session, &request, &|| false) {
         Ok(response) => panic!("{}", String::from_utf8_lossy(&response.body)),
         Err(error) => error,
     }
@@ -177,8 +177,8 @@ fn rows_are_read_by_order_and_by_name() {
 fn a_value_out_of_range_is_refused_with_the_column_and_the_range() {
     let mut model = Loaded::of(files("reciprocal.onnx", RECIPROCAL));
     for (body, expected) in [
-        ("1,2,4\n5,2,4", "row 1, column a: expected a number from -1 to 4, found 5"),
-        ("1,-2,4", "row 0, column b: expected a number of at least 0, found -2"),
+        ("1,2,4\n5,2,4", "row 1, column a: expected a number from -1 to 4, found one out of it"),
+        ("1,-2,4", "row 0, column b: expected a number of at least 0, found one out of it"),
         ("1,2", "row 0: expected 3 columns (a, b, c), found 2"),
         ("a,b,d\n1,2,3", "row 0: expected only the columns a, b, c, found column d"),
         ("a,b\n1,2", "row 0, column c: expected a number, found none"),
@@ -260,4 +260,35 @@ fn a_wrong_self_test_names_the_place() {
     let mut loaded = Loaded::of(files);
     let error = loaded.predictor.self_test(&mut loaded.session).expect_err("another answer");
     assert!(matches!(&error, SelfTestError::Differs { at, .. } if at == "/predictions/1/label"), "{error}");
+}
+
+#[test]
+fn a_request_that_nobody_waits_for_is_given_up_before_its_next_item() {
+    let mut model = Loaded::of(files("reciprocal.onnx", RECIPROCAL));
+    for wanted in [0, 1, 5] {
+        let asked = std::cell::Cell::new(0);
+        let abandoned = || asked.replace(asked.get() + 1) == wanted;
+        let body = Bytes::from("1,2,4\n".repeat(100));
+        let request = Request { media_type: Some("text/csv".to_owned()), accept: None, body };
+        let result = model.predictor.predict(&mut model.session, &request, &abandoned);
+        assert!(matches!(result, Err(PredictError::Abandoned)));
+        assert_eq!(asked.get(), wanted + 1);
+    }
+}
+
+#[test]
+fn images_are_given_up_before_they_are_decoded() {
+    let mut faces = Loaded::sample("face-analyzer");
+    let body = json!({"instances": vec!["R0lGODlhAQABAAAAACw="; 3]}).to_string();
+    let request = Request { media_type: Some("application/json".to_owned()), accept: None, body: body.into() };
+    let result = faces.predictor.predict(&mut faces.session, &request, &|| true);
+    assert!(matches!(result, Err(PredictError::Abandoned)));
+}
+
+#[test]
+fn a_named_column_may_stand_anywhere_and_only_once() {
+    let mut model = Loaded::of(files("reciprocal.onnx", RECIPROCAL));
+    let mixed = json!({"instances": [{"a": 1, "b": 2, "c": 4}, {"c": 4, "b": 2, "a": 1}, [1, 2, 4]]}).to_string();
+    let one = json!({"scores": [1.0, 0.5, 0.25]});
+    near(&model.answer("application/json", mixed), &json!({"predictions": [one, one, one]}));
 }

@@ -58,13 +58,13 @@ impl Problems<'_> {
             format!("name `{name}` must be 1 to {MAX_NAME} of a-z, 0-9, `-`, `.`, `_`, the first a letter or digit")
         });
         self.require(is_version(version), || {
-            format!("version `{version}` must begin with a digit and hold only letters, digits, `.`, `-`, `+`, `_`")
+            format!("version `{version}` must begin with a digit and hold only letters, digits, `.`, `-`, `+`")
         });
         self.require(!manifest.license.trim().is_empty(), || "license is empty".to_owned());
     }
 
     fn limits(&mut self, limits: &Limits) {
-        let all = [limits.megapixels as usize, limits.image_mb as usize, limits.items];
+        let all = [limits.megapixels as usize, limits.image_mb as usize, limits.items()];
         self.require(all.iter().all(|limit| *limit > 0), || "limits: none may be 0".to_owned());
     }
 
@@ -99,7 +99,7 @@ impl Problems<'_> {
         for (side, value) in [("width", input.width), ("height", input.height)] {
             self.require(sides.contains(&value), || format!("{key}.{side} is {value}; 1 to {MAX_SIDE} is allowed"));
         }
-        if let Resize::ShorterSide(side) = input.resize {
+        if let Resize::ShorterSide(side) | Resize::ShorterSideFloor(side) = input.resize {
             let longest = input.width.max(input.height);
             self.require((longest..=MAX_SIDE).contains(&side), || {
                 format!(
@@ -201,7 +201,7 @@ fn is_name(name: &str) -> bool {
 }
 
 fn is_version(version: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-+_".contains(&byte);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-+".contains(&byte);
     version.as_bytes().first().is_some_and(u8::is_ascii_digit)
         && version.len() <= MAX_NAME
         && version.bytes().all(allowed)

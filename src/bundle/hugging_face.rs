@@ -64,13 +64,38 @@ fn task(config: &Json, graph: &str, input: ImageInput) -> Result<Task, BundleErr
     if architecture.ends_with("ForImageClassification") || architecture.ends_with("ForImageClassificationWithTeacher") {
         return classify(config, graph, input).map(Task::Classify);
     }
-    if architecture.ends_with("ForObjectDetection") {
+    if let Some(family) = architecture.strip_suffix("ForObjectDetection") {
+        if !SOFTMAX_DETECTORS.contains(&family) {
+            let remedy = "export it with its boxes decoded and write a model.toml with the decoder boxes";
+            return Err(config.wrong("architectures", format!("{architecture} scores boxes unlike DETR; {remedy}")));
+        }
         return detect(config, graph, input).map(Task::Detect);
     }
     embed(architecture, graph, input).map(Task::Embed).ok_or_else(|| {
-        config.wrong("architectures", format!("{architecture} is none that is served without a model.toml"))
+        config.wrong("architectures", format!("{architecture} is none that is served as it is; write a model.toml"))
     })
 }
+
+/// Their last class means that there is nothing. The later kin (Conditional, Deformable, RT-DETR, D-FINE) have no such
+/// class and score each on its own.
+const SOFTMAX_DETECTORS: [&str; 3] = ["Detr", "TableTransformer", "Yolos"];
+/// Models with a class token, which stands for the image.
+const CLASS_TOKEN: [&str; 8] = ["ViT", "DeiT", "Beit", "Data2VecVision", "Dinov2", "ViTMSN", "ViTMAE", "CLIPVision"];
+/// Models that average their last map themselves to classify.
+const AVERAGED: [&str; 12] = [
+    "Bit",
+    "ConvNext",
+    "ConvNextV2",
+    "EfficientNet",
+    "Levit",
+    "MobileNetV1",
+    "MobileNetV2",
+    "MobileViT",
+    "RegNet",
+    "ResNet",
+    "Swin",
+    "Swinv2",
+];
 
 fn classify(config: &Json, graph: String, input: ImageInput) -> Result<Classify, BundleError> {
     let labels = labels(config)?;
@@ -91,18 +116,15 @@ fn detect(config: &Json, graph: String, input: ImageInput) -> Result<Detect, Bun
     Ok(Detect { graph, input, decoder, labels, score_threshold: 0.5, iou_threshold: 1.0, max_detections: 100 })
 }
 
-/// A bare model gives a map of vectors; one with a class token gives that one, the others their mean.
+/// A bare model gives a map of vectors; which of them stands for the image is known of these families only.
 fn embed(architecture: &str, graph: String, input: ImageInput) -> Option<Embed> {
-    const CLASS_TOKEN: [&str; 8] =
-        ["ViT", "DeiT", "Beit", "Data2VecVision", "Dinov2", "ViTMSN", "ViTMAE", "CLIPVision"];
-    let (output, pooling) = if architecture.ends_with("WithProjection") {
+    let (output, pooling) = if architecture.ends_with("VisionModelWithProjection") {
         ("image_embeds", Pooling::None)
-    } else if !architecture.ends_with("Model") {
-        return None;
-    } else if CLASS_TOKEN.iter().any(|family| architecture.strip_suffix("Model") == Some(family)) {
-        ("last_hidden_state", Pooling::First)
     } else {
-        ("last_hidden_state", Pooling::Mean)
+        let family = architecture.strip_suffix("Model")?;
+        let known = |families: &[&str]| families.contains(&family);
+        let pooling = known(&CLASS_TOKEN).then_some(Pooling::First);
+        ("last_hidden_state", pooling.or_else(|| known(&AVERAGED).then_some(Pooling::Mean))?)
     };
     Some(Embed { graph, input, output: Some(output.to_owned()), pooling, normalize: false })
 }

@@ -61,13 +61,34 @@ pub struct Limits {
     pub megapixels: u32,
     /// Largest image file, in MB (10^6 bytes).
     pub image_mb: u32,
-    /// Most images, rows or records of one request.
-    pub items: usize,
+    /// Most images, rows or records of one request; [`Limits::items`] says how many where nothing is stated.
+    pub items: Option<usize>,
+}
+
+impl Limits {
+    /// Most items of a request: a bundle that was read has the number of its task here.
+    pub fn items(&self) -> usize {
+        self.items.unwrap_or(MOST_RECORDS)
+    }
+}
+
+/// Rows and records of a request, where the manifest does not say.
+const MOST_RECORDS: usize = 10_000;
+/// Images of a request, where the manifest does not say: each is decoded and takes a run of milliseconds to seconds.
+const MOST_IMAGES: usize = 100;
+
+impl Task {
+    pub(super) fn most_items(&self) -> usize {
+        match self {
+            Self::Classify(_) | Self::Detect(_) | Self::Embed(_) | Self::Faces(_) => MOST_IMAGES,
+            Self::Tabular(_) | Self::Tensor(_) => MOST_RECORDS,
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { megapixels: 40, image_mb: 25, items: 10_000 }
+        Self { megapixels: 40, image_mb: 25, items: None }
     }
 }
 

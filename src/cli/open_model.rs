@@ -45,7 +45,7 @@ impl Model {
 
     /// Answers as JSON.
     pub(super) fn predict(&mut self, request: &Request) -> Result<Response, PredictError> {
-        self.predictor.predict(&mut self.session, request)
+        self.predictor.predict(&mut self.session, request, &|| false)
     }
 
     /// The answers before they are encoded.

@@ -27,9 +27,6 @@ pub struct PredictArgs {
     /// Draw the answer on the picture; takes a single image FILE
     #[arg(long, value_name = "OUT.png")]
     pub draw: Option<PathBuf>,
-    /// Answer with JSON, which is what is done in any case
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     /// Where a registered model is.
     pub store: ModelStoreArgs,

@@ -123,6 +123,8 @@ fn predict(error: &PredictError) -> (StatusCode, &'static str) {
         PredictError::ImageTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "image_too_large"),
         PredictError::NoFace { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_face"),
         PredictError::Unsupported { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unsupported"),
+        PredictError::Abandoned => (StatusCode::SERVICE_UNAVAILABLE, "deadline_exceeded"),
+        PredictError::Scaling { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         PredictError::BadAnswer { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "bad_answer"),
         PredictError::Run(_) => (StatusCode::INTERNAL_SERVER_ERROR, "model_failed"),
     }

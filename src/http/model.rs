@@ -60,7 +60,7 @@ pub(super) async fn get(request: HttpRequest, shared: web::Data<Shared>) -> Http
         max_body_bytes: shared.config.max_body,
         image_megapixels: card.limits.megapixels,
         image_mb: card.limits.image_mb,
-        items: card.limits.items,
+        items: card.limits.items(),
         deadline_seconds: shared.config.deadline.as_secs(),
     };
     let Card { name, version, digest, trust, task, inputs, limits: _ } = card;

@@ -165,7 +165,7 @@ fn prepare(files: &Files, name: &str, binding: &Binding) -> Result<(ModelProto, 
     let refused = |source: ScanError| LoadError::Scan { name: name.to_owned(), source };
     let mut model = scan::read(bytes).map_err(refused)?;
     let Settled { weights, flushed } = weights::settle(&mut model, files, name).map_err(refused)?;
-    tracing::info!(graph = name, weights, flushed, "weights checked, subnormal ones set to zero");
+    tracing::info!(graph = name, weights, flushed, "weights checked");
     let Some(graph) = model.graph.as_mut() else { return Err(refused(ScanError::malformed("there is no graph"))) };
     let (inputs, outputs) = signature::bind(graph, binding).map_err(|error| error.in_file(name))?;
     Ok((model, inputs, outputs))

@@ -46,8 +46,8 @@ fn each_tensor(
     }
     for node in &mut graph.node {
         for attribute in &mut node.attribute {
-            if attribute.floats.iter().any(|number| number.is_nan()) {
-                let index = attribute.floats.iter().position(|number| number.is_nan()).unwrap_or_default();
+            let mut numbers = attribute.floats.iter().chain(std::iter::once(&attribute.f));
+            if let Some(index) = numbers.position(|number| number.is_nan()) {
                 let tensor = format!("{}.{}", node.name, attribute.name);
                 return Err(ScanError::NotFinite { tensor, value: f64::NAN, index });
             }

@@ -162,9 +162,11 @@ impl OutputAt {
         self.port.shape.last().copied().unwrap_or(1)
     }
 
-    /// Its tensor among a run's answers.
+    /// Its tensor among a run's answers: NaN and infinity are an error, never an answer.
     pub(super) fn of<'t>(&self, outputs: &'t [Tensor]) -> Result<&'t Tensor, PredictError> {
-        outputs.get(self.index).ok_or_else(|| self.unlike_declared())
+        let tensor = outputs.get(self.index).ok_or_else(|| self.unlike_declared())?;
+        check_finite(&self.port, tensor)?;
+        Ok(tensor)
     }
 
     /// Its values among a run's answers.
@@ -179,28 +181,20 @@ impl OutputAt {
 
 /// One inference thread's state of one graph.
 pub(super) struct GraphSession {
-    graph: Arc<LoadedGraph>,
     session: model::Session,
 }
 
 impl GraphSession {
     pub(super) fn new(graph: &Arc<LoadedGraph>) -> Result<Self, model::RunError> {
-        Ok(Self { graph: Arc::clone(graph), session: graph.graph.session()? })
+        Ok(Self { session: graph.graph.session()? })
     }
 
     fn run(&mut self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, PredictError> {
-        let outputs = self.session.run(inputs)?;
-        for (tensor, port) in outputs.iter().zip(&self.graph.signature().outputs) {
-            if !is_finite(tensor) {
-                let reason = "it holds a number that is not finite";
-                return Err(PredictError::BadAnswer { output: port.name.clone(), reason });
-            }
-        }
-        Ok(outputs)
+        Ok(self.session.run(inputs)?)
     }
 }
 
-/// Runs `graph` in its slot of `sessions`; an answer with NaN or infinity is an error, never an answer.
+/// Runs `graph` in its slot of `sessions`. Outputs are checked where they are read: nobody minds NaN in the others.
 pub(super) fn run(
     sessions: &mut [GraphSession],
     graph: &LoadedGraph,
@@ -210,6 +204,14 @@ pub(super) fn run(
         Some(session) => session.run(inputs),
         None => Err(PredictError::BadAnswer { output: graph.file.clone(), reason: "the session has no such graph" }),
     }
+}
+
+/// Refuses NaN and infinities in the output `port`.
+pub(super) fn check_finite(port: &Port, tensor: &Tensor) -> Result<(), PredictError> {
+    if is_finite(tensor) {
+        return Ok(());
+    }
+    Err(PredictError::BadAnswer { output: port.name.clone(), reason: "it holds a number that is not finite" })
 }
 
 fn is_finite(tensor: &Tensor) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Every form is bounded while it is read: items by `[limits] items`, image files by `[limits] image_mb` (base64 before
 //! it is decoded), values of a row, tensors and their dimensions by the constants below, JSON's nesting by
-//! `serde_json`'s 128 levels. Error texts carry places and expectations, never content of the body.
+//! `serde_json`'s 128 levels. Error texts carry places and expectations, never values of the body; a name in them is cut short.
 
 mod base64;
 mod csv;
@@ -14,7 +14,7 @@ mod npy;
 mod open_inference;
 mod rows;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -30,7 +30,7 @@ const ROW_VALUES: usize = 65_536;
 const RECORD_TENSORS: usize = 256;
 /// Most dimensions of one tensor.
 const TENSOR_DIMENSIONS: usize = 32;
-/// Longest name of a tensor and longest request id, in bytes.
+/// Longest name of a tensor or column and longest request id, in bytes.
 const NAME_BYTES: usize = 1024;
 
 /// What a task reads; decides which content types and forms are taken.
@@ -63,7 +63,12 @@ pub enum RawRow {
     /// In the order of the manifest's features.
     Ordered(Vec<f64>),
     /// By the features' names.
-    Named(BTreeMap<String, f64>),
+    Named {
+        /// Distinct; rows of a table share them.
+        names: Arc<[String]>,
+        /// One for each name.
+        values: Vec<f64>,
+    },
 }
 
 /// One input of a graph.
@@ -155,7 +160,8 @@ fn invalid(what: impl Into<String>, expected: impl Into<String>, found: impl Int
 }
 
 fn check_items(found: usize, limits: &Limits) -> Result<(), PredictError> {
-    if found <= limits.items { Ok(()) } else { Err(PredictError::TooManyItems { found, limit: limits.items }) }
+    let limit = limits.items();
+    if found <= limit { Ok(()) } else { Err(PredictError::TooManyItems { found, limit }) }
 }
 
 /// A number that f32 can hold: the graphs' arithmetic is f32.
@@ -168,6 +174,6 @@ fn checked_number(value: f64, what: impl FnOnce() -> String) -> Result<f64, Pred
 }
 
 /// A word of the request in an error: short, without line breaks.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     word.chars().take(64).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }

@@ -11,7 +11,7 @@ use super::{Answer, OutputTensor, PredictError, Response};
 /// What a task answers with; decides which formats can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
-    /// Detections, faces, comparisons: JSON and JSON Lines only.
+    /// Detections, faces, comparisons, several tensors or texts: JSON and JSON Lines only.
     Structured,
     /// [`Answer::Labels`]: CSV too, one line an item: label, score, label, score, ..., best first.
     Labels,
@@ -20,7 +20,7 @@ pub enum Answers {
     /// [`Answer::Row`]: CSV (one line an item: the label if there is one, then the scores) and npy (`<f4`,
     /// `[items, scores]`, without labels) too.
     Row,
-    /// [`Answer::Tensors`]: npy too, for one record whose graph has one output of numbers.
+    /// [`Answer::Tensors`] of a graph with one output of numbers: npy too, for one record.
     Tensors,
 }
 

@@ -37,7 +37,7 @@ pub(super) fn vectors(bundle: &Bundle) -> Result<Vec<Vector>, LoadError> {
 pub(super) fn check(predictor: &Predictor, session: &mut Session, vector: &Vector) -> Result<(), SelfTestError> {
     let input = || vector.input.clone();
     let response = predictor
-        .predict(session, &vector.request)
+        .predict(session, &vector.request, &|| false)
         .map_err(|source| SelfTestError::Failed { input: input(), source })?;
     let parse = |bytes: &[u8], what: &str| {
         let not_json = |source| SelfTestError::NotJson { input: input(), what: what.to_owned(), source };

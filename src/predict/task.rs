@@ -32,6 +32,15 @@ pub(super) enum Task {
 pub(super) struct Running<'a> {
     pub(super) graphs: &'a mut [GraphSession],
     pub(super) limits: &'a image::ImageLimits,
+    /// Whether nobody waits for the answer any more.
+    pub(super) abandoned: &'a dyn Fn() -> bool,
+}
+
+impl Running<'_> {
+    /// Asked before every piece of work that takes long.
+    fn go_on(&self) -> Result<(), PredictError> {
+        if (self.abandoned)() { Err(PredictError::Abandoned) } else { Ok(()) }
+    }
 }
 
 impl Task {
@@ -72,7 +81,8 @@ impl Task {
             Self::Detect(_) | Self::Faces(_) => Answers::Structured,
             Self::Embed(_) => Answers::Embedding,
             Self::Tabular(_) => Answers::Row,
-            Self::Tensor(_) => Answers::Tensors,
+            Self::Tensor(task) if task.answers_one_array() => Answers::Tensors,
+            Self::Tensor(_) => Answers::Structured,
         }
     }
 
@@ -92,7 +102,7 @@ impl Task {
             (Self::Embed(task), Items::Images(images)) => each(running, images, |r, image| task.answer(r, image)),
             (Self::Faces(task), Items::Images(images)) => each(running, images, |r, image| task.answer(r, image)),
             (Self::Faces(task), Items::Compare(images)) => Ok(vec![task.compare(running, &images)?]),
-            (Self::Tabular(task), Items::Rows(rows)) => task.answer(running, &rows),
+            (Self::Tabular(task), Items::Rows(rows)) => task.answer(running, rows),
             (Self::Tensor(task), Items::Tensors(records)) => {
                 records.into_iter().map(|tensors| task.answer(running, tensors)).collect()
             }
@@ -115,6 +125,7 @@ fn each(
 ) -> Result<Vec<Answer>, PredictError> {
     let mut answers = Vec::with_capacity(images.len());
     for (item, bytes) in images.into_iter().enumerate() {
+        running.go_on()?;
         let image = image::decode(item, &bytes, running.limits)?;
         drop(bytes);
         answers.push(answer(running, &image)?);

@@ -20,7 +20,7 @@ impl PredictWorker {
 
 impl Worker for PredictWorker {
     fn predict(&mut self, request: &Request) -> Result<Response, PredictError> {
-        self.predictor.predict(&mut self.session, request)
+        self.predictor.predict(&mut self.session, request, &|| false)
     }
 
     fn self_test(&mut self) -> Result<(), SelfTestError> {

@@ -102,6 +102,8 @@ def damaged_weights():
     save("nan_in_a_constant", add, [info("x", ["N", 2])], [info("y", ["N", 2])])
     linear = helper.make_node("LinearRegressor", ["x"], ["y"], domain="ai.onnx.ml", coefficients=[1.0, float("nan")], intercepts=[0.0])
     save("nan_in_an_attribute", [linear], [info("x", ["N", 2])], [info("y", ["N", 1])], extra=[helper.make_opsetid("ai.onnx.ml", 1)])
+    leaky = helper.make_node("LeakyRelu", ["x"], ["y"], alpha=float("nan"))
+    save("nan_in_a_scalar_attribute", [leaky], [info("x", ["N", 2])], [info("y", ["N", 2])])
     short = tensor("w", W)
     short.raw_data = short.raw_data[:-4]
     gemm("too_few_weights", w=short)

@@ -39,7 +39,7 @@ impl Loaded {
     /// The answer as JSON.
     pub(crate) fn answer(&mut self, media_type: &str, body: impl Into<Bytes>) -> Value {
         let request = Request { media_type: Some(media_type.to_owned()), accept: None, body: body.into() };
-        let response = self.predictor.predict(&mut self.session, &request).expect("an answer");
+        let response = self.predictor.predict(&mut self.session, &request, &|| false).expect("an answer");
         serde_json::from_slice(&response.body).expect("JSON")
     }
 }

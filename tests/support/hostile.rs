@@ -1,6 +1,8 @@
 //! Bodies that must be refused, each with the stable code of its refusal. Plain facts: the library's tests and the
 //! server's read the same table.
 
+#![allow(dead_code, reason = "every test binary uses its own part")]
+
 /// What the model that gets the body reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Against {
@@ -227,6 +229,9 @@ fn csv(table: &mut Vec<Hostile>) {
     csv("invalid_input", "a number beyond f64 in csv", b"1,2,1e999,4\n");
     csv("invalid_input", "a zero byte in a number", b"1,2,3\0,4\n");
     csv("invalid_input", "70,000 columns", ("1,".repeat(69_999) + "1\n").as_bytes());
+    csv("invalid_input", "a megabyte of commas", ",".repeat(1 << 20).as_bytes());
+    csv("invalid_input", "commas between quoted line ends", "\"\n\",".repeat(70_000).as_bytes());
+    csv("malformed_csv", "a name of 2,000 letters", format!("{},b\n1,2\n", "n".repeat(2_000)).as_bytes());
     csv("too_many_items", "10,001 rows", &b"1,2,3,4\n".repeat(10_001));
     add(table, Against::Rows, "image/png", "unsupported_media_type", "an image to a table", PNG);
     add(table, Against::Rows, "text/libsvm", "unsupported_media_type", "libsvm", "1 1:2");
@@ -251,6 +256,10 @@ fn json_rows(table: &mut Vec<Hostile>) {
     json("invalid_input", "null in a json row", br#"{"instances":[[1,2,null,4]]}"#);
     json("invalid_input", "a truth value in a json row", br#"{"instances":[[1,2,true,4]]}"#);
     json("invalid_input", "no rows", br#"{"instances":[]}"#);
+    json("malformed_json", "rows under one key twice", br#"{"instances":[[1]],"instances":[[2]]}"#);
+    json("malformed_json", "rows under two keys", br#"{"instances":[[1]],"inputs":[[2]]}"#);
+    json("malformed_json", "features twice", br#"{"instances":[{"features":[1],"features":[2]}]}"#);
+    json("malformed_json", "one feature twice", br#"{"instances":[{"a":1,"a":2}]}"#);
     json("malformed_json", "rows and numbers mixed", br#"{"instances":[[1,2,3,4],5]}"#);
     json("malformed_json", "rows of rows", br#"{"instances":[[[1,2,3,4]]]}"#);
     json("malformed_json", "a list as a feature", br#"{"instances":[{"a":[1]}]}"#);

@@ -44,7 +44,7 @@ fn geometry(config: &Json, kind: &str) -> Result<(u32, u32, Resize), BundleError
         (Size::Sides { width, height }, false) => Ok((width, height, Resize::Stretch)),
         (Size::Shortest(side), true) => {
             let (width, height) = crop(config)?;
-            Ok((width, height, Resize::ShorterSide(side)))
+            Ok((width, height, Resize::ShorterSideFloor(side)))
         }
         (Size::Sides { width, height }, true) if crop(config)? == (width, height) => {
             Ok((width, height, Resize::Stretch))
@@ -79,9 +79,8 @@ fn cropped_by_percent(config: &Json, kind: &str, size: &Size, percent: f64) -> R
     if percent > 1.0 || scaled > 65_536.0 {
         return Err(config.wrong("crop_pct", "must lie between 0.05 and 1"));
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 65,536")]
     let scaled = scaled as u32;
-    Ok((side, side, Resize::ShorterSide(scaled)))
+    Ok((side, side, Resize::ShorterSideFloor(scaled)))
 }
 
 /// LeViT scales the shorter side to 256/224 of `size` before it cuts.
@@ -90,7 +89,7 @@ fn levit(config: &Json, size: &Size) -> Result<(u32, u32, Resize), BundleError> 
     let (width, height) = if config.find("crop_size").is_some() { crop(config)? } else { (side, side) };
     let scaled = u64::from(side) * 256 / 224;
     let scaled = u32::try_from(scaled).map_err(|_| config.wrong("size", "is too large"))?;
-    Ok((width, height, Resize::ShorterSide(scaled)))
+    Ok((width, height, Resize::ShorterSideFloor(scaled)))
 }
 
 /// Pillow's numbers for its filters.
@@ -129,7 +128,6 @@ fn pixels(config: &Json, kind: &str) -> Result<Pixels, BundleError> {
         std.reverse();
     }
     let color_order = if flip { ColorOrder::Bgr } else { ColorOrder::Rgb };
-    #[allow(clippy::cast_possible_truncation, reason = "the graph computes in single precision")]
     let single = |number: f64| number as f32;
     Ok(Pixels { color_order, scale: single(scale), mean: mean.map(single), std: std.map(single), ..Pixels::default() })
 }

@@ -32,6 +32,10 @@ pub enum Resize {
     Stretch,
     /// The shorter side is scaled to this many pixels, then width and height are cut from the middle.
     ShorterSide(u32),
+    /// As `ShorterSide`, with an odd pixel cut from the right and from below, as transformers does; torchvision rounds to
+    /// even. Only a Hugging Face export says so.
+    #[serde(skip)]
+    ShorterSideFloor(u32),
     /// The whole image is scaled to fit, the rest is filled.
     Letterbox {
         /// Where the image lies.

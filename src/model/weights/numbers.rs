@@ -90,7 +90,6 @@ fn first_strange(tensor: &TensorProto, strange: impl Fn(f64) -> bool) -> Option<
         find(&mut chunks(raw).map(f64::from_le_bytes).chain(tensor.double_data.iter().copied()))
     } else if tensor.data_type == DataType::Float16 as i32 {
         // The low half of an `int32_data` value is the number's bits; cutting the rest off is meant.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bits of a half")]
         let typed = tensor.int32_data.iter().map(|bits| *bits as u16);
         find(&mut chunks(raw).map(u16::from_le_bytes).chain(typed).map(half_class))
     } else {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::error::ImageError;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits as DecoderLimits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits as DecoderLimits};
 
 use super::RgbImage;
 use crate::bundle::Limits;
@@ -12,7 +12,7 @@ use crate::predict::PredictError;
 
 /// Longest side of an image, whatever its area: a resizing filter's weights grow with it.
 const LONGEST_SIDE: u32 = 65_535;
-/// Bytes a decoder may hold per pixel: RGBA with 16 bits a channel.
+/// Bytes a decoder may hold per pixel, if its pixels are not larger (floating point): RGBA with 16 bits a channel.
 const BYTES_PER_PIXEL: u64 = 8;
 /// What a decoder may hold beside its pixels: tables, profiles, windows.
 const DECODER_BYTES: u64 = 16 << 20;
@@ -89,23 +89,33 @@ pub fn decode(item: usize, bytes: &[u8], limits: &ImageLimits) -> Result<RgbImag
     let (width, height) = reader(bytes, format, 0).into_dimensions().map_err(failed)?;
     limits.check_size(item, (width, height))?;
     let pixels = u64::from(width) * u64::from(height);
-    let mut decoder = reader(bytes, format, pixels).into_decoder().map_err(failed)?;
+    let mut decoder = reader(bytes, format, pixels * BYTES_PER_PIXEL).into_decoder().map_err(failed)?;
+    let color = decoder.color_type();
+    let held = pixels * u64::from(color.bytes_per_pixel()).max(BYTES_PER_PIXEL);
+    decoder.set_limits(decoder_limits(held)).map_err(failed)?;
     // An orientation that cannot be read is none.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let decoded = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    let mut upright = DynamicImage::ImageRgb8(to_rgb(decoded));
+    let unlike = || PredictError::DamagedImage { item, reason: "its pixels are not of its header's size".into() };
+    let mut samples = vec![0; usize::try_from(decoder.total_bytes()).map_err(|_| unlike())?];
+    decoder.read_image(&mut samples).map_err(failed)?;
+    let image = RgbImage::from_raw(width, height, to_rgb(color, samples)).ok_or_else(unlike)?;
+    let mut upright = DynamicImage::ImageRgb8(image);
     upright.apply_orientation(orientation);
     Ok(upright.into_rgb8())
 }
 
 /// A decoder's memory is bounded by the size that the header claims and we accepted, so that neither pixels nor packed
 /// profiles and texts inflate beyond it. Sides are ours to check: a decoder would not say what it found.
-fn reader(bytes: &[u8], format: ImageFormat, pixels: u64) -> ImageReader<Cursor<&[u8]>> {
-    let mut limits = DecoderLimits::no_limits();
-    limits.max_alloc = Some(pixels.saturating_mul(BYTES_PER_PIXEL).saturating_add(DECODER_BYTES));
+fn reader(bytes: &[u8], format: ImageFormat, held: u64) -> ImageReader<Cursor<&[u8]>> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits);
+    reader.limits(decoder_limits(held));
     reader
+}
+
+fn decoder_limits(held: u64) -> DecoderLimits {
+    let mut limits = DecoderLimits::no_limits();
+    limits.max_alloc = Some(held.saturating_add(DECODER_BYTES));
+    limits
 }
 
 /// Whether `bytes` begin like an image of a known format.
@@ -135,46 +145,51 @@ fn jpeg_ends(bytes: &[u8]) -> bool {
 fn refusal(item: usize, error: &ImageError) -> PredictError {
     if let ImageError::Limits(_) = error {
         let found = "it unpacks to more than its header says".to_owned();
-        let limit = format!("{BYTES_PER_PIXEL} bytes a pixel");
+        let limit = format!("its pixels and {DECODER_BYTES} bytes beside them");
         return PredictError::ImageTooLarge { item, found, limit };
     }
     let reason = error.to_string().chars().take(REASON_CHARS).collect();
     PredictError::DamagedImage { item, reason }
 }
 
-fn to_rgb(image: DynamicImage) -> RgbImage {
-    let (width, height) = (image.width(), image.height());
-    let samples = match image {
-        DynamicImage::ImageRgb8(image) => return image,
-        DynamicImage::ImageLuma8(image) => image.into_raw().iter().flat_map(|&grey| [grey; 3]).collect(),
-        DynamicImage::ImageLumaA8(image) => image.into_raw().chunks_exact(2).flat_map(|pixel| [pixel[0]; 3]).collect(),
-        DynamicImage::ImageRgba8(image) => without_alpha(image.into_raw()),
-        DynamicImage::ImageLuma16(image) => image.into_raw().iter().flat_map(|&grey| [upper(grey); 3]).collect(),
-        DynamicImage::ImageLumaA16(image) => {
-            image.into_raw().chunks_exact(2).flat_map(|pixel| [upper(pixel[0]); 3]).collect()
-        }
-        DynamicImage::ImageRgb16(image) => image.into_raw().into_iter().map(upper).collect(),
-        DynamicImage::ImageRgba16(image) => image
-            .into_raw()
-            .chunks_exact(4)
-            .flat_map(|pixel| [upper(pixel[0]), upper(pixel[1]), upper(pixel[2])])
-            .collect(),
-        other => return other.into_rgb8(), // floating point TIFF: 0 to 1 becomes 0 to 255
-    };
-    // Three samples a pixel in every arm, so this never falls back.
-    RgbImage::from_raw(width, height, samples).unwrap_or_default()
+/// Place of a 16-bit sample's upper byte, as decoders write it.
+const UPPER: usize = if cfg!(target_endian = "little") { 1 } else { 0 };
+
+/// Colours are moved together in place: a 40-megapixel picture is not held twice.
+fn to_rgb(color: ColorType, samples: Vec<u8>) -> Vec<u8> {
+    match color {
+        ColorType::L8 => spread(&samples, 1, 0),
+        ColorType::La8 => spread(&samples, 2, 0),
+        ColorType::L16 => spread(&samples, 2, UPPER),
+        ColorType::La16 => spread(&samples, 4, UPPER),
+        ColorType::Rgba8 => packed(samples, 4, |pixel| [0, 1, 2].map(|at| pixel[at])),
+        ColorType::Rgb16 => packed(samples, 6, |pixel| [0, 2, 4].map(|at| pixel[at + UPPER])),
+        ColorType::Rgba16 => packed(samples, 8, |pixel| [0, 2, 4].map(|at| pixel[at + UPPER])),
+        ColorType::Rgb32F => packed(samples, 12, |pixel| [0, 4, 8].map(|at| from_float(&pixel[at..]))),
+        ColorType::Rgba32F => packed(samples, 16, |pixel| [0, 4, 8].map(|at| from_float(&pixel[at..]))),
+        // 8-bit RGB; another kind, should the crate get one, does not fit the picture's size and is refused.
+        _ => samples,
+    }
 }
 
-/// Moves the colours together in place: a 40-megapixel picture is not held twice.
-fn without_alpha(mut samples: Vec<u8>) -> Vec<u8> {
-    let pixels = samples.len() / 4;
+/// Three times the byte `at` of every pixel of `stride` bytes.
+fn spread(samples: &[u8], stride: usize, at: usize) -> Vec<u8> {
+    samples.chunks_exact(stride).flat_map(|pixel| [pixel[at]; 3]).collect()
+}
+
+fn packed(mut samples: Vec<u8>, stride: usize, color: impl Fn(&[u8]) -> [u8; 3]) -> Vec<u8> {
+    let pixels = samples.len() / stride;
     for pixel in 0..pixels {
-        samples.copy_within(pixel * 4..pixel * 4 + 3, pixel * 3);
+        let rgb = color(&samples[pixel * stride..(pixel + 1) * stride]);
+        samples[pixel * 3..pixel * 3 + 3].copy_from_slice(&rgb);
     }
     samples.truncate(pixels * 3);
+    samples.shrink_to_fit();
     samples
 }
 
-fn upper(sample: u16) -> u8 {
-    (sample >> 8) as u8
+/// Floating point TIFF: 0 to 1 becomes 0 to 255.
+fn from_float(bytes: &[u8]) -> u8 {
+    let sample = bytes.first_chunk().map_or(0.0, |sample| f32::from_ne_bytes(*sample));
+    (sample.clamp(0.0, 1.0) * 255.0).round() as u8
 }

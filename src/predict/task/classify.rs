@@ -33,7 +33,7 @@ impl Classify {
     }
 
     pub(super) fn answer(&self, running: &mut Running<'_>, image: &RgbImage) -> Result<Answer, PredictError> {
-        let fitted = image::fit(image, &self.input);
+        let fitted = image::fit(image, &self.input)?;
         let outputs = graphs::run(running.graphs, &self.graph, vec![fitted.tensor])?;
         Ok(Answer::Labels(self.scores.best(&outputs, self.top_k)?))
     }

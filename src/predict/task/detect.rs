@@ -65,7 +65,7 @@ impl Detect {
     }
 
     pub(super) fn answer(&self, running: &mut Running<'_>, image: &RgbImage) -> Result<Answer, PredictError> {
-        let fitted = image::fit(image, &self.input);
+        let fitted = image::fit(image, &self.input)?;
         let outputs = graphs::run(running.graphs, &self.graph, vec![fitted.tensor])?;
         let candidates = self.decoder.read(&outputs, self.score_threshold)?;
         let found = self.choose(candidates);

@@ -27,7 +27,7 @@ impl Embed {
     }
 
     pub(super) fn answer(&self, running: &mut Running<'_>, image: &RgbImage) -> Result<Answer, PredictError> {
-        let fitted = image::fit(image, &self.input);
+        let fitted = image::fit(image, &self.input)?;
         let outputs = graphs::run(running.graphs, &self.graph, vec![fitted.tensor])?;
         let mut embedding = pool(self.output.floats(&outputs)?, self.output.shape(), self.pooling);
         if self.normalize {

@@ -63,6 +63,7 @@ impl Faces {
     }
 
     fn analyze(&self, running: &mut Running<'_>, image: &RgbImage, found: &Found) -> Result<Face, PredictError> {
+        running.go_on()?;
         let mut chips = Chips { image, found, cut: Vec::new() };
         let embedding = self.embedding.as_ref().map(|graph| graph.embed(running, &mut chips)).transpose()?;
         let age = self.age.as_ref().map(|(graph, output)| age(graph, output, running, &mut chips)).transpose()?;
@@ -85,7 +86,7 @@ impl Detector {
     /// Faces in pixels of `image`, best first. Boxes are cut at the image's edges; landmarks may lie outside. A face
     /// whose landmarks coincide cannot be turned upright and is dropped.
     fn find(&self, running: &mut Running<'_>, image: &RgbImage) -> Result<Vec<Found>, PredictError> {
-        let fitted = image::fit(image, &self.task.input);
+        let fitted = image::fit(image, &self.task.input)?;
         let outputs = graphs::run(running.graphs, &self.graph, vec![fitted.tensor])?;
         let candidates = self.maps.read(&outputs, self.task.score_threshold)?;
         let found = geometry::suppress(candidates, self.task.iou_threshold, self.task.max_faces);
@@ -128,7 +129,7 @@ impl ChipGraph {
     }
 
     fn run(&self, running: &mut Running<'_>, chips: &mut Chips<'_>) -> Result<Vec<Tensor>, PredictError> {
-        let tensor = image::tensor(chips.cut(self.chip.size, self.chip.padding), &self.chip.pixels);
+        let tensor = image::tensor(chips.cut(self.chip.size, self.chip.padding)?, &self.chip.pixels);
         graphs::run(running.graphs, &self.graph, vec![tensor])
     }
 }
@@ -141,18 +142,21 @@ struct Chips<'a> {
 }
 
 impl Chips<'_> {
-    fn cut(&mut self, size: u32, padding: f32) -> &RgbImage {
+    fn cut(&mut self, size: u32, padding: f32) -> Result<&RgbImage, PredictError> {
         let known = self.cut.iter().position(|(s, p, _)| *s == size && *p == padding);
-        let at = known.unwrap_or_else(|| {
-            let chip = match similarity(self.found, size, padding) {
-                Some(similarity) => image::warp(self.image, &similarity, size),
-                // `find` has dropped such faces; a black chip keeps this path whole.
-                None => RgbImage::new(size, size),
-            };
-            self.cut.push((size, padding, chip));
-            self.cut.len() - 1
-        });
-        &self.cut[at].2
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let chip = match similarity(self.found, size, padding) {
+                    Some(similarity) => image::warp(self.image, &similarity, size)?,
+                    // `find` has dropped such faces; a black chip keeps this path whole.
+                    None => RgbImage::new(size, size),
+                };
+                self.cut.push((size, padding, chip));
+                self.cut.len() - 1
+            }
+        };
+        Ok(&self.cut[at].2)
     }
 }
 

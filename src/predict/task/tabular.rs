@@ -6,10 +6,17 @@ use std::sync::Arc;
 use crate::bundle::{self, Feature};
 use crate::model::{Binding, DType, Tensor};
 use crate::predict::answer::{Answer, Row};
-use crate::predict::request::RawRow;
+use crate::predict::request::{RawRow, quoted};
 
 use super::graphs::{self, Graphs, LoadedGraph, OutputAt};
 use super::{LoadError, PredictError, Running};
+
+/// Where the features are among the names of the rows read last: a table's header is looked up once.
+#[derive(Default)]
+struct Columns {
+    names: Option<Arc<[String]>>,
+    order: Vec<usize>,
+}
 
 pub(in crate::predict) struct Tabular {
     graph: Arc<LoadedGraph>,
@@ -34,17 +41,23 @@ impl Tabular {
     }
 
     /// One run per row: the graph is bound to one row, which is how the engine is fastest.
-    pub(super) fn answer(&self, running: &mut Running<'_>, rows: &[RawRow]) -> Result<Vec<Answer>, PredictError> {
-        let checked = rows.iter().enumerate().map(|(number, row)| self.check(number, row));
+    pub(super) fn answer(&self, running: &mut Running<'_>, rows: Vec<RawRow>) -> Result<Vec<Answer>, PredictError> {
+        let mut columns = Columns::default();
+        let checked = rows.into_iter().enumerate().map(|(number, row)| self.check(number, row, &mut columns));
         let checked: Vec<Vec<f64>> = checked.collect::<Result<_, _>>()?;
         checked.iter().map(|row| self.answer_row(running, row)).collect()
     }
 
     /// The row in the features' order, every value in its range; all rows are checked before the first one runs.
-    fn check(&self, number: usize, row: &RawRow) -> Result<Vec<f64>, PredictError> {
+    fn check(&self, number: usize, row: RawRow, columns: &mut Columns) -> Result<Vec<f64>, PredictError> {
         let values = match row {
-            RawRow::Ordered(values) => self.check_count(number, values)?.clone(),
-            RawRow::Named(values) => self.in_order(number, values)?,
+            RawRow::Ordered(values) => self.check_count(number, values)?,
+            RawRow::Named { names, values } => {
+                if columns.names.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &names)) {
+                    *columns = Columns { order: self.order(number, &names)?, names: Some(names) };
+                }
+                columns.order.iter().filter_map(|&column| values.get(column).copied()).collect()
+            }
         };
         for (feature, &value) in self.features.iter().zip(&values) {
             check_range(number, feature, value)?;
@@ -52,7 +65,7 @@ impl Tabular {
         Ok(values)
     }
 
-    fn check_count<'r>(&self, number: usize, values: &'r Vec<f64>) -> Result<&'r Vec<f64>, PredictError> {
+    fn check_count(&self, number: usize, values: Vec<f64>) -> Result<Vec<f64>, PredictError> {
         if values.len() == self.features.len() {
             return Ok(values);
         }
@@ -60,18 +73,23 @@ impl Tabular {
         Err(invalid(format!("row {number}"), expected, values.len().to_string()))
     }
 
-    fn in_order(&self, number: usize, values: &BTreeMap<String, f64>) -> Result<Vec<f64>, PredictError> {
-        let stranger = values.keys().find(|name| self.features.iter().all(|feature| feature.name != **name));
-        if let Some(name) = stranger {
-            let expected = format!("only the columns {}", self.feature_names());
-            return Err(invalid(format!("row {number}"), expected, format!("column {name}")));
-        }
-        let value = |feature: &Feature| {
+    /// Where among `names` each feature is.
+    fn order(&self, number: usize, names: &[String]) -> Result<Vec<usize>, PredictError> {
+        let mut places: BTreeMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+        let place = |feature: &Feature| {
             let missing =
                 || invalid(format!("row {number}, column {}", feature.name), "a number".into(), "none".into());
-            values.get(&feature.name).copied().ok_or_else(missing)
+            places.remove(feature.name.as_str()).ok_or_else(missing)
         };
-        self.features.iter().map(value).collect()
+        let order: Result<Vec<usize>, _> = self.features.iter().map(place).collect();
+        // A column that is no feature is told first: it is why another is missing.
+        match places.into_keys().find(|name| self.features.iter().all(|feature| feature.name != *name)) {
+            None => order,
+            Some(name) => {
+                let expected = format!("only the columns {}", self.feature_names());
+                Err(invalid(format!("row {number}"), expected, format!("column {}", quoted(name))))
+            }
+        }
     }
 
     fn feature_names(&self) -> String {
@@ -80,6 +98,7 @@ impl Tabular {
     }
 
     fn answer_row(&self, running: &mut Running<'_>, row: &[f64]) -> Result<Answer, PredictError> {
+        running.go_on()?;
         let tensor = Tensor::new(&[1, row.len()], row)?.cast(self.dtype)?;
         let outputs = graphs::run(running.graphs, &self.graph, vec![tensor])?;
         let scores = self.score_output.of(&outputs)?.cast(DType::F32)?;
@@ -117,7 +136,7 @@ fn check_range(number: usize, feature: &Feature, value: f64) -> Result<(), Predi
         (None, Some(high)) => format!("a number of at most {high}"),
         (None, None) => "a finite number".to_owned(),
     };
-    Err(invalid(format!("row {number}, column {}", feature.name), expected, value.to_string()))
+    Err(invalid(format!("row {number}, column {}", feature.name), expected, "one out of it".to_owned()))
 }
 
 fn invalid(what: String, expected: String, found: String) -> PredictError {

@@ -32,8 +32,14 @@ impl TensorTask {
         &self.graph
     }
 
+    /// Whether an answer is one array of numbers.
+    pub(super) fn answers_one_array(&self) -> bool {
+        matches!(self.graph.signature().outputs.as_slice(), [only] if only.dtype != DType::Text)
+    }
+
     /// One run: every input of the graph must be among `tensors`, and nothing else.
     pub(super) fn answer(&self, running: &mut Running<'_>, tensors: Vec<NamedTensor>) -> Result<Answer, PredictError> {
+        running.go_on()?;
         let inputs = arrange(&self.graph.signature().inputs, tensors)?;
         let outputs = graphs::run(running.graphs, &self.graph, inputs)?;
         let named = self.graph.signature().outputs.iter().zip(outputs);
@@ -78,12 +84,13 @@ fn take(port: &Port, tensors: &mut Vec<NamedTensor>) -> Result<Tensor, PredictEr
 }
 
 fn output(port: &Port, tensor: &Tensor) -> Result<OutputTensor, PredictError> {
+    graphs::check_finite(port, tensor)?;
     let half = tensor.dtype() == DType::F16;
     let cast = if half { Some(tensor.cast(DType::F32)?) } else { None };
-    let data = values(cast.as_ref().unwrap_or(tensor))
+    let values = values(cast.as_ref().unwrap_or(tensor))
         .ok_or_else(|| PredictError::BadAnswer { output: port.name.clone(), reason: "its values cannot be read" })?;
-    let datatype = if half { "FP16" } else { data.datatype() };
-    Ok(OutputTensor { name: port.name.clone(), datatype, shape: tensor.shape().to_vec(), data })
+    let datatype = if half { "FP16" } else { values.datatype() };
+    Ok(OutputTensor { name: port.name.clone(), datatype, shape: tensor.shape().to_vec(), data: values })
 }
 
 fn values(tensor: &Tensor) -> Option<Values> {

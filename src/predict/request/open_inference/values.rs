@@ -9,12 +9,12 @@ use crate::model::{DType, Element, Tensor};
 use crate::predict::PredictError;
 
 /// Reads `data` into a tensor of the head's type and shape.
-pub(super) struct Data<'a> {
+pub(super) struct Values<'a> {
     pub(super) reader: &'a Reader<'a>,
     pub(super) head: &'a Head,
 }
 
-impl<'de> DeserializeSeed<'de> for Data<'_> {
+impl<'de> DeserializeSeed<'de> for Values<'_> {
     type Value = Tensor;
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Tensor, D::Error> {
         match self.head.datatype {
@@ -34,7 +34,7 @@ impl<'de> DeserializeSeed<'de> for Data<'_> {
     }
 }
 
-impl Data<'_> {
+impl Values<'_> {
     fn numbers<'de, T: Scalar + Element, D: Deserializer<'de>>(self, json: D) -> Result<Tensor, D::Error> {
         let mut read = Ok(0);
         let tensor = Tensor::filled(&self.head.shape, |slots: &mut [T]| {
@@ -53,7 +53,7 @@ impl Data<'_> {
     }
 
     fn fill<'de, T: Scalar, D: Deserializer<'de>>(&self, json: D, slots: &mut [T]) -> Result<usize, D::Error> {
-        let mut filling = Filling { data: self, slots, filled: 0 };
+        let mut filling = Filling { whole: self, slots, filled: 0 };
         Level { filling: &mut filling, depth: 0 }.deserialize(json)?;
         Ok(filling.filled)
     }
@@ -151,21 +151,21 @@ impl Scalar for String {
 }
 
 struct Filling<'a, T> {
-    data: &'a Data<'a>,
+    whole: &'a Values<'a>,
     slots: &'a mut [T],
     filled: usize,
 }
 
 impl<T: Scalar> Filling<'_, T> {
     fn put<E: serde::de::Error>(&mut self, value: Option<T>) -> Result<(), E> {
-        let head = self.data.head;
-        let refuse = |refusal| Err(self.data.reader.refuse(refusal));
+        let head = self.whole.head;
+        let refuse = |refusal| Err(self.whole.reader.refuse(refusal));
         let half = head.datatype == DType::F16;
         let Some(value) = value.filter(|value| !half || value.is_half()) else {
             let what = format!("data of input {}", quoted(&head.name));
             return refuse(invalid(what, super::datatype(head.datatype), "a value of another type or range"));
         };
-        let Some(slot) = self.slots.get_mut(self.filled) else { return refuse(self.data.mismatch("more")) };
+        let Some(slot) = self.slots.get_mut(self.filled) else { return refuse(self.whole.mismatch("more")) };
         *slot = value;
         self.filled += 1;
         Ok(())
@@ -221,17 +221,17 @@ impl<'de, T: Scalar> Visitor<'de> for Level<'_, '_, T> {
                 Member::List => lists += 1,
             }
         }
-        let data = self.filling.data;
-        let expected = data.head.shape.get(self.depth).copied();
-        let last = self.depth + 1 == data.head.shape.len();
+        let whole = self.filling.whole;
+        let expected = whole.head.shape.get(self.depth).copied();
+        let last = self.depth + 1 == whole.head.shape.len();
         let fits = match (lists, values) {
-            (0, 0) => data.head.count == 0,
+            (0, 0) => whole.head.count == 0,
             (0, values) => self.depth == 0 || last && Some(values) == expected,
             (lists, 0) => Some(lists) == expected,
             _ => false,
         };
         if !fits {
-            return Err(data.reader.refuse(data.mismatch("a nesting of another shape")));
+            return Err(whole.reader.refuse(whole.mismatch("a nesting of another shape")));
         }
         Ok(Member::List)
     }

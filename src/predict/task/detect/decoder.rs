@@ -141,16 +141,21 @@ fn read_grid(grid: &[f32], shape: &[usize], anchors: &[[f32; 2]], size: Size, th
     found
 }
 
-/// Column by column: centre, size, then one score per class.
+/// Column by column: centre, size, then one score per class. Read row by row, as it lies in memory.
 fn read_yolov8(values: &[f32], count: usize, threshold: f32) -> Vec<Candidate> {
-    let column = |at: usize| values.iter().skip(at).step_by(count.max(1)).copied();
-    let candidate = |at: usize| {
-        let mut numbers = column(at);
-        let (x, y, width, height) = (numbers.next()?, numbers.next()?, numbers.next()?, numbers.next()?);
-        let (class, score) = best(&numbers.collect::<Vec<_>>())?;
-        (score >= threshold).then(|| Candidate { rect: Rect::from_center(x, y, width, height), score, class })
+    let rows: Vec<&[f32]> = values.chunks_exact(count.max(1)).collect();
+    let [xs, ys, widths, heights, scores @ ..] = rows.as_slice() else { return Vec::new() };
+    let mut best = vec![(0, f32::NEG_INFINITY); count];
+    for (class, scores) in scores.iter().enumerate() {
+        for (best, &score) in best.iter_mut().zip(*scores).filter(|(best, score)| **score > best.1) {
+            *best = (class, score);
+        }
+    }
+    let candidate = |(at, &(class, score)): (usize, &(usize, f32))| {
+        let rect = Rect::from_center(*xs.get(at)?, *ys.get(at)?, *widths.get(at)?, *heights.get(at)?);
+        (score >= threshold).then_some(Candidate { rect, score, class })
     };
-    (0..count).filter_map(candidate).collect()
+    best.iter().enumerate().filter_map(candidate).collect()
 }
 
 fn read_boxes(

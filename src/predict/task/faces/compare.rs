@@ -39,6 +39,7 @@ impl Faces {
         item: usize,
         bytes: &Bytes,
     ) -> Result<(Vec<f32>, FacialArea), PredictError> {
+        running.go_on()?;
         let image = image::decode(item, bytes, running.limits)?;
         let found = self.detector.find(running, &image)?;
         let best = found.first().ok_or(PredictError::NoFace { item })?;
