@@ -280,25 +280,6 @@ fn bodies_that_do_not_come_leave_the_threads_to_those_that_do() {
 }
 
 #[test]
-fn bodies_that_arrive_hold_no_more_memory_than_the_bound() {
-    let test = TestServer::ready(Config { client_timeout: Duration::from_secs(30), ..config() });
-    let head = b"POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-length: 1048576\r\n\r\n".to_vec();
-    let nearly = [head, vec![b'x'; 900 << 10]].concat();
-    // Four places: bytes for four bodies of 1 MiB.
-    let held: Vec<_> = (0..4)
-        .map(|_| {
-            let mut stream = connect(test.address);
-            stream.write_all(&nearly).unwrap();
-            stream
-        })
-        .collect();
-    let body = vec![b'x'; 700 << 10];
-    eventually(|| test.post("/invocations", &body).code_or_ok() == "overloaded");
-    drop(held);
-    eventually(|| test.post("/invocations", &body).code_or_ok() == "ok");
-}
-
-#[test]
 fn a_body_that_drips_is_408() {
     let test = TestServer::ready(config());
     let mut stream = connect(test.address);
