@@ -160,7 +160,7 @@ fn identifiers(name: &str, code: &str) -> Vec<String> {
     for line in code.lines() {
         let words: Vec<&str> =
             line.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).collect();
-        let Some(at) = words.iter().position(|word| declares(&word)) else { continue };
+        let Some(at) = words.iter().position(declares) else { continue };
         let Some(named) = words[at + 1..].iter().find(|word| **word != "mut") else { continue };
         if !GIVEN.contains(named) && snake(named).split('_').any(|word| BANNED_WORDS.contains(&word)) {
             problems.push(format!("{name}: `{named}` is no name here"));
