@@ -27,10 +27,11 @@ test-tools:
 	@scripts/check-tools cargo cc python3 venv
 	@scripts/test-tools $(TOOLS)
 
-lint: ## check format, lints, licences and banned crates
-	@scripts/check-tools cargo cc
+lint: ## check format, lints, notices, licences and banned crates
+	@scripts/check-tools cargo cc python3
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
+	scripts/third-party-notices --check
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	  $(CARGO) deny --log-level error check bans licenses sources; \
 	else \
@@ -41,7 +42,7 @@ bench: ## measure; docs/BENCHMARKS.md says what
 	@scripts/check-tools cargo cc
 	$(CARGO) bench --bench report
 
-fuzz: ## fuzz the header of sealed files for a minute (needs a nightly toolchain and cargo-fuzz)
+fuzz: ## fuzz headers and whole messages of sealed files, a minute each (needs a nightly toolchain and cargo-fuzz)
 	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || \
 	  { echo "missing: cargo-fuzz; get it: rustup toolchain install nightly && cargo install cargo-fuzz --locked"; exit 1; }
 	@for target in $$($(CARGO) +nightly fuzz list); do \

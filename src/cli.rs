@@ -23,7 +23,7 @@ const USAGE: u8 = 2;
 /// Parses the arguments, runs the verb, prints the error chain and answers with the exit code: 0, 1, or 2 for wrong
 /// arguments and settings.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::read(std::env::args_os()) {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => return report::usage(&error),
     };

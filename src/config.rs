@@ -73,8 +73,8 @@ impl Arguments {
     ///
     /// # Errors
     /// Not a failure only: `--help` and `--version` come this way too.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut arguments: Vec<OsString> = std::env::args_os().collect();
         if arguments.len() <= 1 {
             arguments = vec!["strongroom".into(), "serve".into()];
         }

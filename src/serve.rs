@@ -4,12 +4,12 @@ mod signals;
 mod start;
 mod worker;
 
-use std::error::Error;
 use std::time::Instant;
 
 use crate::config::serve::Serve;
 use crate::http::{BindError, Server};
 use crate::sandbox;
+use crate::telemetry::chain;
 
 use signals::Signals;
 
@@ -90,23 +90,11 @@ async fn serve(config: &Serve) -> Result<(), ServeError> {
 fn log_failure(error: &ServeError) {
     let remedy = error.remedy().unwrap_or_default();
     let (stage, object) = match error {
-        ServeError::Bind(_) => ("bind", String::new()),
+        ServeError::Bind(error) => ("bind", error.address().to_string()),
         ServeError::Start(error) => (error.stage, error.object.clone()),
         ServeError::Ended(_) => ("serve", String::new()),
     };
     tracing::error!(stage, object, error = chain(error), remedy, "cannot serve");
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text.replace('\n', " ")
 }
 
 /// Since `begun`, in milliseconds.

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 /// Module and floor. An import goes to a lower floor only; siblings of a floor do not know each other.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 16] = [
     ("cli", 7),
     ("serve", 6),
     ("config", 5),
     ("http", 4),
+    ("guard", 3),
+    ("watch", 3),
     ("predict", 2),
     ("registry", 2),
     ("model", 1),
@@ -21,7 +23,7 @@ const FLOORS: [(&str, u8); 14] = [
 ];
 
 /// What is named outside only where it lives: path prefixes under `src/`.
-const OWNERS: [(&str, &[&str]); 14] = [
+const OWNERS: [(&str, &[&str]); 19] = [
     ("tract_onnx::", &["model/"]),
     ("tract_core::", &["model/"]),
     ("actix_web::", &["http.rs", "http/"]),
@@ -34,12 +36,21 @@ const OWNERS: [(&str, &[&str]); 14] = [
     ("clap::", &["config.rs", "config/", "cli.rs", "cli/"]),
     ("env::var", &["config.rs", "config/"]),
     ("env::vars", &["config.rs", "config/"]),
+    ("env::args", &["config.rs", "config/"]),
+    ("aws_config::", &["config/aws.rs", "keys.rs", "keys/", "store.rs", "store/", "registry.rs"]),
+    ("aws_types::", &["store/s3.rs", "store/s3/"]),
+    ("aws_credential_types::", &["store/s3/", "keys/secrets_manager/"]),
+    ("subtle::", &["sealed/"]),
     ("indicatif::", &["cli.rs", "cli/"]),
     ("anyhow::", &["main.rs", "cli.rs", "cli/"]),
 ];
 
 const BANNED: [&str; 10] =
     ["manager", "handler", "helper", "helpers", "util", "utils", "common", "types", "info", "mod"];
+/// Words that say nothing, in what we name ourselves.
+const BANNED_WORDS: [&str; 9] = ["get", "do", "data", "info", "process", "manager", "handler", "helper", "util"];
+/// Names that are not ours to choose: the specification's, ONNX's and the protocols'.
+const GIVEN: [&str; 5] = ["data_key", "data_type", "secrets_manager", "info", "get"];
 /// AWS gave it that name.
 const SECRETS_MANAGER: &str = "secrets_manager";
 const MAX_LINES: usize = 400;
@@ -86,6 +97,9 @@ fn a_foreign_crate_outside_its_place_is_found() {
     assert_eq!(check("predict/task.rs", "use tract_onnx::prelude::*;").len(), 1);
     assert_eq!(check("http/ping.rs", "let port = std::env::var(\"PORT\");").len(), 1);
     assert_eq!(check("registry.rs", "use ring::digest;").len(), 1);
+    assert_eq!(check("cli.rs", "let all = std::env::args_os();").len(), 1);
+    assert_eq!(check("predict.rs", "use aws_config::SdkConfig;").len(), 1);
+    assert_eq!(check("keys.rs", "use subtle::ConstantTimeEq;").len(), 1);
     assert_eq!(check("bundle.rs", "use image::DynamicImage;").len(), 1);
     assert_eq!(check("bundle.rs", "mod image;\nuse image::Input;"), Vec::<String>::new());
     assert_eq!(check("sealed/digest.rs", "use ring::digest;"), Vec::<String>::new());
@@ -104,6 +118,18 @@ fn a_file_that_is_too_long_or_badly_named_is_found() {
     assert_eq!(check("bundle/session_manager.rs", "").len(), 1);
 }
 
+#[test]
+fn a_name_that_says_nothing_is_found() {
+    for source in
+        ["fn get_range() {}", "struct KeyManager;", "let mut body_data = 1;", "enum UploadInfo {}", "mod http_util;"]
+    {
+        assert_eq!(check("sealed/edk.rs", source).len(), 1, "{source}");
+    }
+    for source in ["let data_key = 1;", "fn forget() {}", "struct Database;", "let doing = 1;"] {
+        assert_eq!(check("sealed/edk.rs", source), Vec::<String>::new(), "{source}");
+    }
+}
+
 /// What is wrong with one file; `name` is its path under `src/`.
 fn check(name: &str, text: &str) -> Vec<String> {
     let module = name.split('/').next().unwrap_or(name).trim_end_matches(".rs");
@@ -111,6 +137,7 @@ fn check(name: &str, text: &str) -> Vec<String> {
     let code: String =
         text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|l| format!("{l}\n")).collect();
     problems.extend(foreign(name, &code));
+    problems.extend(identifiers(name, &code));
     if module != "lib" && module != "main" {
         problems.extend(imports(name, module, &code));
     }
@@ -125,6 +152,33 @@ fn size_and_name(name: &str, text: &str) -> Vec<String> {
     let words = ours.split(['/', '_']);
     let banned = words.filter(|word| BANNED.contains(word)).map(|word| format!("{name}: `{word}` is no name here"));
     banned.chain(too_long).collect()
+}
+
+fn identifiers(name: &str, code: &str) -> Vec<String> {
+    let declares = |word: &&str| ["fn", "struct", "enum", "let", "mod"].contains(word);
+    let mut problems = Vec::new();
+    for line in code.lines() {
+        let words: Vec<&str> =
+            line.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).collect();
+        let Some(at) = words.iter().position(declares) else { continue };
+        let Some(named) = words[at + 1..].iter().find(|word| **word != "mut") else { continue };
+        if !GIVEN.contains(named) && snake(named).split('_').any(|word| BANNED_WORDS.contains(&word)) {
+            problems.push(format!("{name}: `{named}` is no name here"));
+        }
+    }
+    problems
+}
+
+/// `TheName` as `the_name`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
 }
 
 fn foreign(name: &str, code: &str) -> Vec<String> {

@@ -49,3 +49,13 @@ fn every_setting_of_serve_is_documented() {
     let missing: Vec<_> = settings.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "docs/API.md does not name {missing:?}");
 }
+
+#[test]
+fn every_metric_is_documented() {
+    let page = text("docs/API.md");
+    let missing: Vec<_> = strongroom::telemetry::METRICS
+        .iter()
+        .filter(|metric| !page.contains(&format!("| `{}` |", metric.name)))
+        .collect();
+    assert!(missing.is_empty(), "docs/API.md does not name {missing:?}");
+}

@@ -254,6 +254,140 @@ fn past_the_deadline_is_503_and_queued_work_is_dropped_before_it_costs_cpu() {
 }
 
 #[test]
+fn work_past_its_deadline_is_given_up_and_503() {
+    let test = TestServer::ready(Config { threads: 1, deadline: Duration::from_millis(300), ..config() });
+    assert_eq!(test.post("/invocations", b"work").code(), (503, "deadline_exceeded".into()));
+    eventually(|| test.script.given_up.load(Ordering::SeqCst) == 1);
+    assert_eq!(test.post("/invocations", b"[]").status, 200);
+}
+
+#[test]
+fn bodies_that_do_not_come_leave_the_threads_to_those_that_do() {
+    let test = TestServer::ready(Config { client_timeout: Duration::from_secs(30), ..config() });
+    let head = b"POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-length: 1048576\r\n\r\nhalf";
+    let idle: Vec<_> = (0..50)
+        .map(|_| {
+            let mut stream = connect(test.address);
+            stream.write_all(head).unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..5 {
+        assert_eq!(test.post("/invocations", b"[1]").text(), "[1]");
+    }
+    assert!(test.get("/metrics").text().contains("strongroom_requests_in_flight 0"));
+    drop(idle);
+}
+
+#[test]
+fn a_body_that_drips_is_408() {
+    let test = TestServer::ready(config());
+    let mut stream = connect(test.address);
+    stream.write_all(b"POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-length: 1000000\r\n\r\n").unwrap();
+    let mut other = stream.try_clone().unwrap();
+    // Twice a client timeout of 1 s is enough; the deadline of 55 s is far.
+    let drip = std::thread::spawn(move || {
+        while other.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    assert_eq!(receive(&mut stream).code(), (408, "body_timeout".into()));
+    stream.shutdown(std::net::Shutdown::Both).ok();
+    drip.join().unwrap();
+}
+
+#[test]
+fn the_thread_that_panicked_renews_its_state_and_runs_the_self_test_itself() {
+    for body in [&b"panic"[..], b"engine"] {
+        let test = TestServer::ready(Config { threads: 1, ..config() });
+        assert_eq!(test.post("/invocations", body).status, 500);
+        eventually(|| *test.script.tested_on.lock().unwrap() == ["infer-0"]);
+        assert_eq!(test.script.renewed.load(Ordering::SeqCst), 1);
+        assert_eq!(test.get("/ping").status, 200);
+    }
+}
+
+#[test]
+fn a_full_queue_does_not_poison_after_a_panic() {
+    let test = TestServer::ready(Config { threads: 1, queue: 3, ..config() });
+    let first = test.post_later("/invocations", b"wait");
+    test.script.await_taken(1);
+    let rest: Vec<_> = (0..3).map(|_| test.post_later("/invocations", b"panic")).collect();
+    eventually(|| test.get("/metrics").text().contains("strongroom_requests_in_flight 4"));
+    test.script.open_gate();
+    assert_eq!(first.join().unwrap().status, 200);
+    rest.into_iter().for_each(|request| assert_eq!(request.join().unwrap().status, 500));
+    eventually(|| test.script.tested_on.lock().unwrap().len() == 3);
+    assert_eq!(test.get("/ping").status, 200);
+}
+
+#[test]
+fn a_panic_whose_client_left_is_followed_by_the_self_test_as_well() {
+    let test = TestServer::ready(Config { threads: 1, deadline: Duration::from_millis(300), ..config() });
+    test.script.broken.store(true, Ordering::SeqCst);
+    assert_eq!(test.post("/invocations", b"wait, then panic").code(), (503, "deadline_exceeded".into()));
+    test.script.open_gate();
+    eventually(|| test.get("/ping").status == 503);
+}
+
+#[test]
+fn a_failed_request_is_measured_with_the_time_it_took() {
+    let test = TestServer::ready(Config { threads: 1, ..config() });
+    test.post("/invocations", b"fail");
+    let page = test.get("/metrics").text();
+    assert!(page.contains("strongroom_request_run_seconds_count 1"), "{page}");
+    let sum = page.lines().find_map(|line| line.strip_prefix("strongroom_request_run_seconds_sum ")).unwrap();
+    assert!(sum.parse::<f64>().unwrap() > 0.0, "{sum}");
+}
+
+#[test]
+fn a_request_whose_client_left_is_counted() {
+    let test = TestServer::ready(config());
+    let mut stream = connect(test.address);
+    stream.write_all(b"GET /ping HTTP/1.1\r\nhost: t\r\n\r\n").unwrap();
+    // An answer that is there and never read makes the kernel reset the connection when it is closed.
+    stream.peek(&mut [0]).unwrap();
+    stream.write_all(b"POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-length: 4\r\n\r\nwait").unwrap();
+    test.script.await_taken(1);
+    drop(stream);
+    eventually(|| test.get("/metrics").text().contains(r#"status="499",code="client_left"} 1"#));
+    test.script.open_gate();
+}
+
+#[test]
+fn a_body_that_is_still_arriving_when_draining_starts_is_answered() {
+    let test = TestServer::ready(Config { drain_grace: Duration::from_secs(2), ..config() });
+    let mut stream = connect(test.address);
+    stream.write_all(b"POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-length: 3\r\n\r\n[").unwrap();
+    eventually(|| test.get("/metrics").text().contains("strongroom_ready 1"));
+    let address = test.address;
+    let drain = std::thread::spawn(move || drain(test));
+    eventually(|| send(address, "GET", "/ping", &[], b"").status == 503);
+    stream.write_all(b"1]").unwrap();
+    assert_eq!(receive(&mut stream).text(), "[1]");
+    drain.join().unwrap();
+}
+
+#[test]
+fn what_still_waits_when_the_drain_ends_is_told_so() {
+    let test = TestServer::ready(Config { threads: 1, queue: 3, drain_timeout: Duration::from_secs(3), ..config() });
+    let held: Vec<_> = (0..4).map(|_| test.post_later("/invocations", b"wait")).collect();
+    eventually(|| test.get("/metrics").text().contains("strongroom_requests_in_flight 4"));
+    let script = std::sync::Arc::clone(&test.script);
+    let drain = std::thread::spawn(move || drain(test));
+    for request in held {
+        assert_eq!(request.join().unwrap().code(), (503, "draining".into()));
+    }
+    script.open_gate();
+    drain.join().unwrap();
+}
+
+fn drain(test: TestServer) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(test.server.drain());
+}
+
+#[test]
 fn a_panic_is_500_internal_and_the_server_lives() {
     let test = TestServer::ready(config());
     for _ in 0..5 {

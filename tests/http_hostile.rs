@@ -1,5 +1,6 @@
 //! Bodies that must be refused, sent to real models: the right status and code, the server alive, its memory flat.
 
+#[allow(dead_code, reason = "each test file uses its part")]
 #[path = "support/hostile.rs"]
 mod hostile;
 #[path = "support/program.rs"]
@@ -14,19 +15,23 @@ use hostile::{Against, Hostile};
 use program::{Place, Served, artifact};
 use server::{Answer, connect, receive, send};
 
-/// Requests in all, over the whole table again and again.
+/// Requests to one server, over the whole table again and again.
 const REQUESTS: usize = 10_000;
-/// Resident memory may grow by this much from the first round to the last, in KiB.
+/// Images cost a decoder's work each; their table goes round fewer times.
+const IMAGE_REQUESTS: usize = 3_000;
+/// Resident memory may grow by this much from the first rounds to the last, in KiB. Not zero: which thread's heap takes
+/// which of the large bodies (the table has some of several MB) is chance, and each heap keeps what it once took. Over
+/// 10,000 requests a leak of 5 KiB in each is seen.
 const MAX_GROWTH: u64 = 48 * 1024;
 
 #[test]
 fn images_are_refused_with_their_code_and_memory_stays_flat() {
-    hold(&artifact("imagenet-efficientnet-lite0"), "imagenet-efficientnet-lite0", Against::Images);
+    hold(&artifact("imagenet-efficientnet-lite0"), "imagenet-efficientnet-lite0", Against::Images, IMAGE_REQUESTS);
 }
 
 #[test]
 fn rows_are_refused_with_their_code_and_memory_stays_flat() {
-    hold(&artifact("iris-random-forest"), "iris-random-forest", Against::Rows);
+    hold(&artifact("iris-random-forest"), "iris-random-forest", Against::Rows, REQUESTS);
 }
 
 #[test]
@@ -35,10 +40,10 @@ fn tensors_are_refused_with_their_code_and_memory_stays_flat() {
     std::fs::copy(artifact("iris-random-forest").join("iris_rf.onnx"), bundle.path().join("iris_rf.onnx")).unwrap();
     let manifest = "name = \"tensors\"\nversion = \"1.0.0\"\nlicense = \"BSD-3-Clause\"\n[task.tensor]\ngraph = \"iris_rf.onnx\"\n";
     std::fs::write(bundle.path().join("model.toml"), manifest).unwrap();
-    hold(bundle.path(), "tensors", Against::Tensors);
+    hold(bundle.path(), "tensors", Against::Tensors, REQUESTS);
 }
 
-fn hold(bundle: &Path, model: &str, against: Against) {
+fn hold(bundle: &Path, model: &str, against: Against, requests: usize) {
     let place = Place::with(bundle);
     let served = place.serve(model);
     served.log("ready");
@@ -48,8 +53,11 @@ fn hold(bundle: &Path, model: &str, against: Against) {
         check(body, &answer);
     }
     let first = rounds(&served, &table, table.len() * 2);
-    let last = rounds(&served, &table, REQUESTS / 3);
+    let peak = served.peak();
+    let last = rounds(&served, &table, requests);
     assert!(last < first + MAX_GROWTH, "resident memory grew from {first} to {last} KiB");
+    let highest = served.peak();
+    assert!(highest < peak + MAX_GROWTH, "the peak of memory grew from {peak} to {highest} KiB");
     assert_eq!(send(served.address, "GET", "/ping", &[], b"").status, 200);
 }
 
@@ -70,7 +78,7 @@ fn rounds(served: &Served, table: &[Hostile], count: usize) -> u64 {
         );
         stream.write_all(&[head.as_bytes(), &body.body].concat()).unwrap();
         let answer = receive(&mut stream);
-        assert!((400..500).contains(&answer.status), "{}: {}", body.name, answer.status);
+        check(body, &answer);
         if answer.headers.get("connection").is_some_and(|connection| connection == "close") {
             stream = connect(served.address);
         }

@@ -5,6 +5,10 @@ mod program;
 #[path = "support/server.rs"]
 mod server;
 
+use std::fs::Permissions;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 use std::time::Instant;
 
@@ -53,6 +57,86 @@ fn a_sealed_model_answers_and_sigterm_ends_it_with_0() {
 }
 
 #[test]
+fn a_serving_process_leaves_no_core_and_is_not_its_own_users_to_read() {
+    // A registry that never answers keeps it where it is; the user must not be root, to whom all is readable.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+    let copy = place.path().join("strongroom");
+    std::fs::copy(env!("CARGO_BIN_EXE_strongroom"), &copy).unwrap();
+    let mut command = Command::new(&copy);
+    command.env_clear().args(["serve", "--registry", "s3://silent/models", "--key", "secretsmanager:models/kek"]);
+    command.env("STRONGROOM_BIND", "127.0.0.1:0").current_dir("/");
+    if rustix::process::getuid().is_root() {
+        command.uid(65_534).gid(65_534);
+    }
+    let served = program::Served::start(on_aws(&mut command, &format!("http://{}", silent.local_addr().unwrap())));
+    let limits = std::fs::read_to_string(served.proc("limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().filter(|word| *word == "0").count(), 2, "{core}");
+    // The kernel gives root what /proc shows of a process that is not dumpable.
+    assert_eq!(std::fs::metadata(served.proc("environ")).unwrap().uid(), 0);
+}
+
+#[test]
+fn an_unsigned_model_is_told_at_warn() {
+    let place = Place::with(&artifact(IRIS));
+    let served =
+        program::Served::start(place.command().env("STRONGROOM_MODEL", IRIS).env("STRONGROOM_BIND", "127.0.0.1:0"));
+    assert_eq!(served.log("serving an unsigned model")["level"], "WARN");
+}
+
+/// Answers everything that AWS could be asked with one failure.
+fn scripted_service(status: &'static str, headers: &'static str, body: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut received = [0; 65_536];
+            let _ = stream.read(&mut received);
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    format!("http://{address}")
+}
+
+fn on_aws<'a>(command: &'a mut Command, endpoint: &str) -> &'a mut Command {
+    command
+        .env("STRONGROOM_MODEL", IRIS)
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+}
+
+#[test]
+fn a_denied_secret_is_a_failure_of_the_key() {
+    let place = Place::with(&artifact(IRIS));
+    let body = r#"{"__type":"AccessDeniedException","Message":"not you"}"#;
+    let endpoint = scripted_service("400 Bad Request", "content-type: application/x-amz-json-1.1\r\n", body);
+    let mut command = place.command();
+    let error = failure(on_aws(command.env("STRONGROOM_KEY", "secretsmanager:models/kek"), &endpoint));
+    assert_eq!((error["stage"].as_str(), error["object"].as_str()), (Some("key"), Some("secretsmanager:models/kek")));
+    assert!(!error["remedy"].as_str().unwrap().is_empty(), "{error}");
+}
+
+#[test]
+fn a_missing_bucket_is_told_with_stage_object_and_remedy() {
+    let place = Place::new();
+    let body = "<Error><Code>NoSuchBucket</Code><Message>none</Message></Error>";
+    let endpoint = scripted_service("404 Not Found", "content-type: application/xml\r\n", body);
+    let mut command = place.command();
+    let error = failure(on_aws(command.env("STRONGROOM_REGISTRY", "s3://nowhere/models"), &endpoint));
+    assert_eq!(error["stage"], "fetch");
+    assert!(error["object"].as_str().unwrap().contains("s3://nowhere"), "{error}");
+    assert!(!error["remedy"].as_str().unwrap().is_empty(), "{error}");
+}
+
+#[test]
 fn every_stage_of_the_start_is_logged_with_what_it_took() {
     let place = Place::with(&artifact(IRIS));
     let served = place.serve(IRIS);
@@ -92,6 +176,7 @@ fn a_tampered_object_is_told_with_stage_and_remedy() {
     std::fs::write(&largest, bytes).unwrap();
     let error = failure(place.command().env("STRONGROOM_MODEL", IRIS));
     assert_eq!(error["stage"], "fetch");
+    assert!(error["object"].as_str().unwrap().contains(IRIS), "{error}");
     assert!(!error["remedy"].as_str().unwrap().is_empty(), "{error}");
 }
 
@@ -127,7 +212,8 @@ fn a_taken_port_ends_with_1_and_names_the_address() {
     let place = Place::new();
     let output = place.run(&["serve", "--model", IRIS, "--bind", &address]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).contains(&address));
+    let line: Value = serde_json::from_slice(&output.stdout).expect("one line");
+    assert_eq!((line["stage"].as_str(), line["object"].as_str()), (Some("bind"), Some(address.as_str())));
 }
 
 #[test]

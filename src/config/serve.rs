@@ -1,14 +1,16 @@
 //! The arguments of `strongroom serve`.
 
 use std::net::SocketAddr;
-use std::num::NonZero;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
+use tracing::level_filters::LevelFilter;
 
 use super::checked::{Checked, Problems, SettingsError};
 use super::registry::RegistryArgs;
 use crate::keys::KeySource;
+use crate::model::available_cores;
 use crate::registry::ModelRef;
 use crate::store::Location;
 use crate::{http, telemetry};
@@ -57,9 +59,9 @@ pub struct ServeArgs {
     #[arg(long, env = "STRONGROOM_CONVENIENCE_ROUTES", value_name = "BOOL", default_value = "true")]
     #[arg(action = ArgAction::Set)]
     convenience_routes: Checked<bool>,
-    /// How much is logged: error, warn, info, debug, trace
+    /// How much is logged: error, warn, info, debug, trace. Why a start failed is always told
     #[arg(long, env = "STRONGROOM_LOG", value_name = "LEVEL", default_value = "info")]
-    log: Checked<tracing::level_filters::LevelFilter>,
+    log: Checked<LevelFilter>,
     /// JSON lines on stdout, or text on stderr
     #[arg(long, env = "STRONGROOM_LOG_FORMAT", value_name = "FORMAT", default_value = "json", value_enum)]
     log_format: LogFormat,
@@ -97,8 +99,8 @@ impl ServeArgs {
         let registry = problems.required("STRONGROOM_REGISTRY (--registry)", self.registry.clone());
         let model = problems.required("STRONGROOM_MODEL (--model)", self.model.clone());
         let key = problems.required("STRONGROOM_KEY (--key)", self.key.clone());
-        let level = problems.optional("STRONGROOM_LOG (--log)", Some(self.log.clone()));
-        let log = telemetry::Config { format: self.log_format.into(), level: level.unwrap_or(DEFAULT_LEVEL) };
+        let level = problems.within("STRONGROOM_LOG (--log)", self.log.clone(), LEVELS);
+        let log = telemetry::Config { format: self.log_format.into(), level };
         let http = self.http(&mut problems);
         problems.finish()?;
         // What is missing has been told; this only takes the values out.
@@ -109,8 +111,7 @@ impl ServeArgs {
     }
 
     fn http(self, problems: &mut Problems) -> http::Config {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = self.threads.unwrap_or_else(|| Checked::from(cores));
+        let threads = self.threads.unwrap_or_else(|| Checked::from(available_cores()));
         let threads = problems.within("STRONGROOM_THREADS (--threads)", threads, 1..=1_024);
         let queue = self.queue.unwrap_or_else(|| Checked::from(8 * threads));
         let queue = problems.within("STRONGROOM_QUEUE (--queue)", queue, 0..=100_000);
@@ -132,7 +133,8 @@ impl ServeArgs {
     }
 }
 
-const DEFAULT_LEVEL: tracing::level_filters::LevelFilter = tracing::level_filters::LevelFilter::INFO;
+/// Never `off`: a start that fails must say why.
+const LEVELS: RangeInclusive<LevelFilter> = LevelFilter::ERROR..=LevelFilter::TRACE;
 
 impl From<LogFormat> for telemetry::Format {
     fn from(format: LogFormat) -> Self {
@@ -170,6 +172,14 @@ mod tests {
         {
             assert!(text.contains(name), "{name} is not in: {text}");
         }
+    }
+
+    #[test]
+    fn a_log_that_would_hide_failures_is_refused() {
+        let off = [&NEEDED[..], &["--log", "off"]].concat();
+        assert!(check(&off).unwrap_err().to_string().contains("STRONGROOM_LOG"));
+        let error = [&NEEDED[..], &["--log", "error"]].concat();
+        assert_eq!(check(&error).unwrap().log.level, LevelFilter::ERROR);
     }
 
     #[test]

@@ -18,6 +18,9 @@ const MAX_ID_LEN: usize = 64;
 /// Asked every few seconds by the platform; they would drown the log.
 const UNLOGGED: [&str; 2] = ["/ping", "/metrics"];
 
+/// Status and code of a request whose client closed the connection before the answer; nobody is sent them.
+const CLIENT_LEFT: (u16, &str) = (499, "client_left");
+
 #[derive(Clone)]
 struct RequestId(String);
 
@@ -43,14 +46,13 @@ pub(super) async fn record(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let started = Instant::now();
-    let id = choose_id(request.headers());
-    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut line = Line::begin(&request);
+    request.extensions_mut().insert(RequestId(line.id.clone()));
     let mut response = next.call(request).await?;
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = HeaderValue::from_str(&line.id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    observe(&response, &id, started.elapsed());
+    line.complete(&response);
     Ok(response)
 }
 
@@ -61,25 +63,70 @@ fn choose_id(headers: &HeaderMap) -> String {
     sent.filter(valid).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned)
 }
 
-fn observe<B: MessageBody>(response: &ServiceResponse<B>, id: &str, total: Duration) {
-    let request = response.request();
-    let route = request.match_pattern().unwrap_or_else(|| "other".to_owned());
-    let code = request.extensions().get::<Code>().map_or("ok", |code| code.0);
-    let work = request.extensions().get::<Work>().copied();
-    let status = response.status().as_u16();
-    if let Some(shared) = request.app_data::<web::Data<Shared>>() {
-        shared.metrics.observe(&Observation { route: &route, status, code, total, work });
+/// One request's line and metrics, written when dropped: a client that leaves takes its request with it.
+struct Line {
+    shared: Option<web::Data<Shared>>,
+    started: Instant,
+    id: String,
+    route: String,
+    method: String,
+    status: u16,
+    code: &'static str,
+    work: Option<Work>,
+    bytes_out: u64,
+}
+
+impl Line {
+    /// As it stays when the client leaves.
+    fn begin(request: &ServiceRequest) -> Self {
+        Self {
+            shared: request.app_data::<web::Data<Shared>>().cloned(),
+            started: Instant::now(),
+            id: choose_id(request.headers()),
+            route: request.match_pattern().unwrap_or_else(|| "other".to_owned()),
+            method: request.method().to_string(),
+            status: CLIENT_LEFT.0,
+            code: CLIENT_LEFT.1,
+            work: None,
+            bytes_out: 0,
+        }
     }
-    if !UNLOGGED.contains(&route.as_str()) {
-        let work = work.unwrap_or_default();
-        let bytes_out = match response.response().body().size() {
+
+    fn complete<B: MessageBody>(&mut self, response: &ServiceResponse<B>) {
+        let extensions = response.request().extensions();
+        self.status = response.status().as_u16();
+        self.code = extensions.get::<Code>().map_or("ok", |code| code.0);
+        self.work = extensions.get::<Work>().copied();
+        self.bytes_out = match response.response().body().size() {
             BodySize::Sized(bytes) => bytes,
             BodySize::None | BodySize::Stream => 0,
         };
-        tracing::info!(
-            request_id = id, route, method = %request.method(), status, code, bytes_in = work.bytes_in, bytes_out,
-            queue_ms = millis(work.queued), run_ms = millis(work.ran), total_ms = millis(total), "request"
-        );
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let total = self.started.elapsed();
+        let Self { id, route, method, status, code, work, bytes_out, .. } = self;
+        if let Some(shared) = &self.shared {
+            shared.metrics.observe(&Observation { route, status: *status, code, total, work: *work });
+        }
+        if !UNLOGGED.contains(&route.as_str()) {
+            let work = work.unwrap_or_default();
+            tracing::info!(
+                request_id = id,
+                route,
+                method,
+                status,
+                code,
+                bytes_in = work.bytes_in,
+                bytes_out,
+                queue_ms = millis(work.queued),
+                run_ms = millis(work.ran),
+                total_ms = millis(total),
+                "request"
+            );
+        }
     }
 }
 

@@ -9,30 +9,39 @@ use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt as _;
 
 use super::Config;
+use super::admission::Room;
 use super::error::Failure;
 
-/// A length that is only claimed reserves no more than this.
+/// A length that is only claimed reserves no more than this; once so much is there, the rest.
 const MAX_RESERVED: usize = 1 << 20;
+/// After a first `client_timeout`, each must bring as much as this, or the end.
+const MIN_PROGRESS: usize = 64 << 10;
 
 /// The whole body. Content-Length above the limit is refused before a byte is read, a chunked body as soon as it
-/// passes it. A client may be silent for `client_timeout` and be slow until `deadline`.
+/// passes it. A client may be silent for `client_timeout`, be slow for twice as long, and must be done by `deadline`.
+/// What arrives is taken from `room`.
 pub(super) async fn read(
     request: &HttpRequest,
     mut payload: Payload,
+    room: &mut Room,
     config: &Config,
     deadline: Instant,
 ) -> Result<Bytes, Failure> {
     let claimed = check_head(request, config.max_body)?;
+    let mut pace = Pace::new(config.client_timeout);
     let mut body = BytesMut::new();
     while let Some(part) = next(&mut payload, config.client_timeout, deadline).await? {
         if body.len() + part.len() > config.max_body {
             return Err(Failure::BodyTooLarge { limit: config.max_body });
         }
-        if body.is_empty() {
-            if part.len() == claimed {
-                return Ok(part);
-            }
-            body.reserve(claimed.min(MAX_RESERVED).max(part.len()));
+        room.grow(part.len())?;
+        if body.is_empty() && part.len() == claimed {
+            return Ok(part);
+        }
+        pace.check(part.len())?;
+        if body.len() + part.len() > body.capacity() {
+            let expected = if body.is_empty() { claimed.min(MAX_RESERVED) } else { claimed.saturating_sub(body.len()) };
+            body.reserve(expected.max(part.len()));
         }
         body.extend_from_slice(&part);
     }
@@ -50,6 +59,33 @@ fn check_head(request: &HttpRequest, limit: usize) -> Result<usize, Failure> {
     // actix has refused what is no number; more digits than a `usize` holds is too large as well.
     let length = length.to_str().ok().and_then(|text| text.trim().parse().ok()).unwrap_or(usize::MAX);
     if length > limit { Err(Failure::BodyTooLarge { limit }) } else { Ok(length) }
+}
+
+/// How fast a body arrives. A silent client is noticed elsewhere, so that looking at each part is often enough.
+struct Pace {
+    period: Duration,
+    ends: Instant,
+    first: bool,
+    arrived: usize,
+}
+
+impl Pace {
+    fn new(period: Duration) -> Self {
+        Self { period, ends: Instant::now() + period, first: true, arrived: 0 }
+    }
+
+    fn check(&mut self, part: usize) -> Result<(), Failure> {
+        self.arrived = self.arrived.saturating_add(part);
+        let now = Instant::now();
+        if now < self.ends {
+            return Ok(());
+        }
+        if !self.first && self.arrived < MIN_PROGRESS {
+            return Err(Failure::BodyTimeout { seconds: self.period.as_secs() });
+        }
+        *self = Self { first: false, ..Self::new(self.period) };
+        Ok(())
+    }
 }
 
 async fn next(payload: &mut Payload, silence: Duration, deadline: Instant) -> Result<Option<Bytes>, Failure> {

@@ -1,24 +1,26 @@
 //! `/test`: the bundle's own sample through the model, for people who look for the first time. Can be switched off.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::ACCEPT;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::predict::Request;
 
+use super::access::Work;
 use super::error::Failure;
-use super::inference::{self, Sample};
+use super::inference::{self, Answered, Job, Model, Sample};
 use super::shared::Shared;
 
 const JSON: &str = "application/json";
 
 /// `GET /test`: JSON, or a page with the picture where the caller asks for HTML.
 pub(super) async fn test(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
-    match analyse(&request, &shared).await {
+    match shared.before_cut(analyse(&request, &shared)).await {
         Ok(response) => response,
         Err(failure) => failure.respond(&request),
     }
@@ -27,14 +29,19 @@ pub(super) async fn test(request: HttpRequest, shared: web::Data<Shared>) -> Htt
 async fn analyse(request: &HttpRequest, shared: &web::Data<Shared>) -> Result<HttpResponse, Failure> {
     let deadline = Instant::now() + shared.config.deadline;
     let no_sample = || Failure::NotFound { path: "/test, as this bundle brings no self-test".to_owned() };
-    let sample = shared.ready_model()?.sample.clone().ok_or_else(no_sample)?;
-    let permit = shared.admission.admit()?;
+    let model = Arc::clone(shared.ready_model()?);
+    let sample = model.sample.clone().ok_or_else(no_sample)?;
+    let permit = shared.admission.admit(shared.admission.receive()?)?;
     let media_type = Some(sample.media_type.clone());
-    let asked = Request { media_type, accept: Some(JSON.to_owned()), body: sample.body.clone() };
-    let answered = inference::run(shared, asked, deadline, permit).await?;
-    let analysis = serde_json::from_slice(&answered.response.body).map_err(|_not_json| Failure::Internal)?;
-    if wants_html(request) {
-        return Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page(&sample, &analysis)));
+    let asked = Request { media_type, accept: Some(JSON.to_owned()), body: sample.body };
+    let Answered { result, queued, ran } =
+        inference::run(shared, Job { model, request: asked, deadline, permit }).await?;
+    request.extensions_mut().insert(Work { bytes_in: 0, queued, ran });
+    let analysis: Value = serde_json::from_slice(&result?.body).map_err(|_not_json| Failure::Internal)?;
+    if wants_html(request)
+        && let Some(page) = shared.page()
+    {
+        return Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page.with(&analysis)));
     }
     let found = json!({ "sample": sample.name, "media_type": sample.media_type, "analysis": analysis });
     Ok(HttpResponse::Ok().json(found))
@@ -45,7 +52,20 @@ fn wants_html(request: &HttpRequest) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-fn page(sample: &Sample, analysis: &Value) -> String {
+/// The page but for the analysis: made once, as the picture is large.
+pub(super) struct Page(String);
+
+impl Page {
+    pub(super) fn of(model: &Model) -> Self {
+        Self(model.sample.as_ref().map(head).unwrap_or_default())
+    }
+
+    fn with(&self, analysis: &Value) -> String {
+        format!("{}<pre>{}</pre>", self.0, escaped(&format!("{analysis:#}")))
+    }
+}
+
+fn head(sample: &Sample) -> String {
     let name = escaped(&sample.name);
     let picture = if sample.media_type.starts_with("image/") {
         let media_type = escaped(&sample.media_type);
@@ -53,11 +73,10 @@ fn page(sample: &Sample, analysis: &Value) -> String {
     } else {
         String::new()
     };
-    let analysis = escaped(&format!("{analysis:#}"));
     format!(
         "<!doctype html><meta charset=utf-8><title>Strongroom: {name}</title>\
          <style>body{{font-family:sans-serif;margin:2em}}img{{max-width:32em}}</style>\
-         <h1>{name}</h1>{picture}<pre>{analysis}</pre>"
+         <h1>{name}</h1>{picture}"
     )
 }
 

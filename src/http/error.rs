@@ -9,6 +9,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder
 use serde::Serialize;
 
 use crate::predict::PredictError;
+use crate::telemetry::chain;
 
 use super::access::{Code, request_id};
 
@@ -28,7 +29,7 @@ pub(super) enum Failure {
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge { limit: usize },
     /// The client fell silent or was too slow.
-    #[error("the body did not arrive within {seconds} s")]
+    #[error("the body came too slowly: nothing, less than 64 KiB, or not its end within {seconds} s")]
     BodyTimeout { seconds: u64 },
     /// The connection or its chunks broke.
     #[error("the body is incomplete: {reason}")]
@@ -81,9 +82,14 @@ impl Failure {
     /// The answer: `{"error":{"code","message","request_id"}}`.
     pub(super) fn respond(&self, request: &HttpRequest) -> HttpResponse {
         let (status, code) = self.status_and_code();
+        let id = request_id(request);
+        // What is the caller's fault they are told; 503 is said by the access log's code. The rest is ours.
+        if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+            tracing::error!(request_id = id, code, error = chain(self), "request failed");
+        }
         let mut builder = HttpResponse::build(status);
         self.add_headers(&mut builder);
-        let body = body(code, &self.to_string(), &request_id(request));
+        let body = body(code, &self.to_string(), &id);
         let response = builder.content_type("application/json").body(body);
         request.extensions_mut().insert(Code(code));
         response
@@ -134,7 +140,6 @@ fn predict(error: &PredictError) -> (StatusCode, &'static str) {
 fn malformed(format: &str) -> &'static str {
     match format.to_ascii_lowercase().as_str() {
         "json" => "malformed_json",
-        "json lines" | "jsonl" | "jsonlines" => "malformed_jsonlines",
         "csv" => "malformed_csv",
         "npy" => "malformed_npy",
         "multipart" => "malformed_multipart",
@@ -187,6 +192,5 @@ mod tests {
     fn the_names_of_formats_choose_the_code_in_any_case() {
         assert_eq!(malformed("JSON"), "malformed_json");
         assert_eq!(malformed("npy"), "malformed_npy");
-        assert_eq!(malformed("JSON Lines"), "malformed_jsonlines");
     }
 }

@@ -19,16 +19,16 @@ struct Parameters {
 
 /// `GET /execution-parameters`
 pub(super) async fn get(shared: web::Data<Shared>) -> HttpResponse {
-    let rows = shared.model().is_some_and(|model| model.card.task == "tabular");
-    HttpResponse::Ok().json(parameters(shared.config.threads, shared.config.max_body, rows))
+    HttpResponse::Ok().json(parameters(shared.config.threads, shared.config.max_body))
 }
 
-/// One transform per thread, as far as the product allows. Only rows can be put together in one request.
-fn parameters(threads: usize, max_body: usize, rows: bool) -> Parameters {
+/// One transform per thread, as far as the product allows. One record a request: the platform fills a mini-batch up to
+/// the payload, and 25 MB of rows are more than `[limits] items` lets through.
+fn parameters(threads: usize, max_body: usize) -> Parameters {
     let max_payload_in_mb = (max_body >> 20).clamp(1, MAX_PRODUCT);
     Parameters {
         max_concurrent_transforms: threads.clamp(1, MAX_PRODUCT / max_payload_in_mb),
-        batch_strategy: if rows { "MULTI_RECORD" } else { "SINGLE_RECORD" },
+        batch_strategy: "SINGLE_RECORD",
         max_payload_in_mb,
     }
 }
@@ -41,7 +41,7 @@ mod tests {
     fn concurrency_times_payload_never_passes_what_the_platform_takes() {
         for threads in [0, 1, 2, 4, 64, 1_000] {
             for megabytes in [0, 1, 6, 25, 33, 51, 100, 1_024] {
-                let parameters = parameters(threads, megabytes << 20, false);
+                let parameters = parameters(threads, megabytes << 20);
                 assert!(parameters.max_concurrent_transforms >= 1 && parameters.max_payload_in_mb >= 1);
                 assert!(parameters.max_concurrent_transforms * parameters.max_payload_in_mb <= MAX_PRODUCT);
             }
@@ -49,9 +49,9 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_on_two_threads_send_two_bodies_of_25_mb() {
+    fn the_defaults_on_two_threads_send_two_single_records_of_25_mb_at_most() {
         let expected =
-            Parameters { max_concurrent_transforms: 2, batch_strategy: "MULTI_RECORD", max_payload_in_mb: 25 };
-        assert_eq!(parameters(2, 25 << 20, true), expected);
+            Parameters { max_concurrent_transforms: 2, batch_strategy: "SINGLE_RECORD", max_payload_in_mb: 25 };
+        assert_eq!(parameters(2, 25 << 20), expected);
     }
 }

@@ -1,12 +1,13 @@
 //! From the I/O workers to an inference thread and back.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::model::Pool;
+use crate::model::{Pool, RunError};
 use crate::predict::{PredictError, Request, Response, SelfTestError};
 
 use super::admission::Permit;
@@ -16,12 +17,17 @@ use super::shared::Shared;
 
 /// One inference thread's way to answer requests.
 pub trait Worker {
-    /// Decodes, runs, encodes.
+    /// Decodes, runs, encodes; asks `abandoned` now and then whether anybody still waits.
     ///
     /// # Errors
     /// See [`PredictError`].
-    fn predict(&mut self, request: &Request) -> Result<Response, PredictError>;
-    /// Runs the bundle's self-test on this thread; asked for after a panic.
+    fn predict(&mut self, request: &Request, abandoned: &dyn Fn() -> bool) -> Result<Response, PredictError>;
+    /// Makes this thread's state anew, after a panic.
+    ///
+    /// # Errors
+    /// The engine cannot make it.
+    fn renew(&mut self) -> Result<(), RunError>;
+    /// Runs the bundle's self-test on this thread; asked for at the start and after a panic.
     ///
     /// # Errors
     /// See [`SelfTestError`].
@@ -49,95 +55,76 @@ pub struct Sample {
     pub body: Bytes,
 }
 
-/// An answer and how long it took.
+/// A request on its way to a thread.
+pub(super) struct Job {
+    pub(super) model: Arc<Model>,
+    pub(super) request: Request,
+    pub(super) deadline: Instant,
+    pub(super) permit: Permit,
+}
+
+/// What a thread came to, and how long it took: failures take time as well.
 pub(super) struct Answered {
-    pub(super) response: Response,
+    pub(super) result: Result<Response, Failure>,
     pub(super) queued: Duration,
     pub(super) ran: Duration,
 }
 
-/// What an inference thread sends back.
-enum Outcome {
-    Done {
-        result: Result<Response, PredictError>,
-        queued: Duration,
-        ran: Duration,
-    },
-    /// The deadline had passed before the thread took the job up.
-    Expired,
-}
-
-/// Runs `request` on an inference thread. Queued work past its deadline, or whose client is gone, costs no CPU.
-pub(super) async fn run(
-    shared: &Arc<Shared>,
-    request: Request,
-    deadline: Instant,
-    permit: Permit,
-) -> Result<Answered, Failure> {
-    let model = shared.ready_model()?;
+/// Runs a job on an inference thread. Work past its deadline, or whose client is gone, is not begun, and given up at the
+/// model's next look.
+pub(super) async fn run(shared: &Arc<Shared>, job: Job) -> Result<Answered, Failure> {
     let (answer, answered) = oneshot::channel();
-    let job = job(request, deadline, permit, answer);
-    model.pool.submit(job).map_err(|_full| shared.admission.overloaded())?;
+    let (deadline, model) = (job.deadline, Arc::clone(&job.model));
+    let late = || Failure::DeadlineExceeded { seconds: shared.config.deadline.as_secs() };
+    let task = on_thread(Arc::clone(shared), job, answer);
+    model.pool.submit(task).map_err(|_full| shared.admission.overloaded())?;
     match tokio::time::timeout_at(deadline.into(), answered).await {
-        Ok(Ok(Outcome::Done { result, queued, ran })) => Ok(Answered { response: result?, queued, ran }),
-        Ok(Ok(Outcome::Expired)) | Err(_) => {
-            Err(Failure::DeadlineExceeded { seconds: shared.config.deadline.as_secs() })
-        }
-        Ok(Err(_dropped)) => {
-            check_after_crash(shared, model);
-            Err(Failure::Internal)
-        }
+        Ok(Ok(Some(answered))) => Ok(answered),
+        Ok(Ok(None)) | Err(_) => Err(late()),
+        // The thread has no model.
+        Ok(Err(_dropped)) => Err(Failure::Internal),
     }
 }
 
-fn job(
-    request: Request,
-    deadline: Instant,
-    permit: Permit,
-    answer: oneshot::Sender<Outcome>,
+/// Answers with nothing when nobody waited any more as the thread took it up.
+fn on_thread(
+    shared: Arc<Shared>,
+    job: Job,
+    answer: oneshot::Sender<Option<Answered>>,
 ) -> impl FnOnce(&mut Box<dyn Worker>) + Send + 'static {
     let submitted = Instant::now();
+    let Job { model: _, request, deadline, permit } = job;
     move |worker| {
         let _held_until_done = permit;
         let taken_up = Instant::now();
-        let outcome = if taken_up >= deadline || answer.is_closed() {
-            Outcome::Expired
-        } else {
-            let result = worker.predict(&request);
-            Outcome::Done { result, queued: taken_up - submitted, ran: taken_up.elapsed() }
-        };
-        // Nobody listens any more when the client has left.
-        drop(answer.send(outcome));
-    }
-}
-
-/// A panic is our bug. The pool makes the thread's state anew; whether that helped, the self-test says.
-fn check_after_crash(shared: &Arc<Shared>, model: &Model) {
-    tracing::error!("a request made the model panic; running the self-test");
-    let mut verdict = Verdict { shared: Arc::clone(shared), passed: false };
-    let check = move |worker: &mut Box<dyn Worker>| verdict.pass(worker.self_test().is_ok());
-    if let Err(full) = model.pool.submit(check) {
-        tracing::error!(error = %full, "no room for the self-test after a panic");
-    }
-}
-
-/// Speaks when dropped, so that a self-test that panics or finds no thread that can run it counts as failed.
-struct Verdict {
-    shared: Arc<Shared>,
-    passed: bool,
-}
-
-impl Verdict {
-    fn pass(&mut self, passed: bool) {
-        self.passed = passed;
-    }
-}
-
-impl Drop for Verdict {
-    fn drop(&mut self) {
-        if !self.passed {
-            tracing::error!("the self-test fails after a panic; /ping answers 503 from now on");
-            self.shared.readiness.poisoned();
+        let abandoned = || answer.is_closed() || Instant::now() >= deadline;
+        if abandoned() {
+            return drop(answer.send(None));
         }
+        let done = catch_unwind(AssertUnwindSafe(|| worker.predict(&request, &abandoned)));
+        let crashed = matches!(done, Err(_) | Ok(Err(PredictError::Run(RunError::Panicked))));
+        let result = match done {
+            Ok(Err(PredictError::Abandoned)) => {
+                Err(Failure::DeadlineExceeded { seconds: shared.config.deadline.as_secs() })
+            }
+            Ok(done) => done.map_err(Failure::Predict),
+            Err(_panic) => Err(Failure::Internal),
+        };
+        let (queued, ran) = (taken_up - submitted, taken_up.elapsed());
+        // Nobody listens any more when the client has left.
+        drop(answer.send(Some(Answered { result, queued, ran })));
+        if crashed {
+            check_after_crash(&shared, worker);
+        }
+    }
+}
+
+/// A panic is our bug. The thread's state is made anew; whether that helped, the self-test says, on this same thread.
+fn check_after_crash(shared: &Shared, worker: &mut Box<dyn Worker>) {
+    tracing::error!("a request made the model panic; its thread starts afresh and runs the self-test");
+    let sound = catch_unwind(AssertUnwindSafe(|| worker.renew().is_ok() && worker.self_test().is_ok()));
+    if !matches!(sound, Ok(true)) {
+        tracing::error!("the self-test fails after a panic; /ping answers 503 from now on");
+        shared.readiness.poisoned();
     }
 }

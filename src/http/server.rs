@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::Method;
@@ -22,6 +22,8 @@ const BACKLOG: u32 = 2_048;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// They do I/O only; with two, one that takes a large body in does not hold up a ping.
 const IO_WORKERS: usize = 2;
+/// Before connections are closed, to tell those that still wait.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A server that listens.
 pub struct Server {
@@ -44,6 +46,11 @@ pub struct BindError {
 }
 
 impl BindError {
+    /// The one that was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What helps.
     pub fn remedy(&self) -> Option<&'static str> {
         Some("stop what listens there, or choose another address with --bind")
@@ -104,10 +111,13 @@ impl Server {
         (&mut self.ended).await.unwrap_or_else(|_gone| Err(std::io::Error::other("the server's thread is gone")))
     }
 
-    /// `/ping` and new requests get 503; after a grace the port is closed; accepted requests are answered.
+    /// `/ping` and new requests get 503; after a grace the port is closed; accepted requests are answered, with 503 when
+    /// their turn does not come in time.
     pub async fn drain(self) {
         let config = &self.control.0.config;
         self.control.0.readiness.draining();
+        let patience = config.drain_timeout.saturating_sub(LAST_WORDS);
+        self.control.0.cut_at(Instant::now() + config.drain_grace + patience);
         tokio::time::sleep(config.drain_grace).await;
         self.handle.stop(true).await;
     }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::bundle::{Bundle, BundleError};
+use crate::config::registry::RegistryArgs;
 use crate::config::serve::Serve;
 use crate::http::{Card, Control, Model, Sample, Worker};
 use crate::keys::KeyError;
@@ -39,7 +40,8 @@ pub(super) async fn start(config: &Serve, control: &Control) -> Result<Model, St
     let source = &config.registry;
     let registry = stages.run("key", &source.key.to_string(), source.open()).await?;
     let object = format!("{} in {}", config.model, source.registry);
-    let fetched = stages.run("fetch", &object, registry.fetch(&config.model)).await?;
+    let fetched = stages.run("fetch", &object, registry.fetch(&config.model)).await;
+    let fetched = fetched.map_err(|error| blame_key(error, source))?;
     let Fetched { files, name, version, digest, signed } = fetched;
     let object = format!("{name}:{version}");
     let bundle = stages.run("read", &object, blocking(move || Bundle::from_files(files))).await?;
@@ -57,7 +59,18 @@ pub(super) async fn start(config: &Serve, control: &Control) -> Result<Model, St
         limits: predictor.manifest().limits.clone(),
     };
     log_model(config, &card);
+    if !signed {
+        tracing::warn!(model = card.name, version = card.version, "serving an unsigned model");
+    }
     Ok(Model { card, pool, sample: sample(&predictor) })
+}
+
+/// A secret is asked for when a file needs it, not before: a failure of the key is one of the stage `key`.
+fn blame_key(error: StartError, source: &RegistryArgs) -> StartError {
+    match error.source.downcast_ref::<RegistryError>() {
+        Some(RegistryError::Key { .. }) => StartError { stage: "key", object: source.key.to_string(), ..error },
+        _ => error,
+    }
 }
 
 /// Runs stages and tells of them.

@@ -19,8 +19,13 @@ impl PredictWorker {
 }
 
 impl Worker for PredictWorker {
-    fn predict(&mut self, request: &Request) -> Result<Response, PredictError> {
-        self.predictor.predict(&mut self.session, request, &|| false)
+    fn predict(&mut self, request: &Request, abandoned: &dyn Fn() -> bool) -> Result<Response, PredictError> {
+        self.predictor.predict(&mut self.session, request, abandoned)
+    }
+
+    fn renew(&mut self) -> Result<(), RunError> {
+        self.session = self.predictor.session()?;
+        Ok(())
     }
 
     fn self_test(&mut self) -> Result<(), SelfTestError> {

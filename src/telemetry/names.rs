@@ -98,4 +98,13 @@ pub const FIELDS: &[Name] = &[
     stable("deadline_ms", Unit::Milliseconds, "longest time to an answer"),
     stable("mode", Unit::None, "`single-model`"),
     stable("address", Unit::None, "where the server listens"),
+    stable("signal", Unit::None, "what told the server to end"),
+    stable("thread", Unit::None, "the thread that panicked"),
+    unstable("location", Unit::None, "where in the source it panicked"),
+    stable("blob", Unit::None, "a sealed file of the registry"),
+    stable("bytes", Unit::Bytes, "its length"),
+    unstable("seconds", Unit::Seconds, "how long fetching and opening it took"),
+    unstable("mb_per_s", Unit::None, "its throughput, in MB a second"),
+    stable("files", Unit::None, "files of the model"),
+    unstable("limits", Unit::None, "what one request may bring"),
 ];

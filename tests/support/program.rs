@@ -118,10 +118,24 @@ impl Served {
         self.child.wait().unwrap().code()
     }
 
+    /// What the kernel tells of the process.
+    pub(crate) fn proc(&self, name: &str) -> String {
+        format!("/proc/{}/{name}", self.child.id())
+    }
+
     /// Resident memory in KiB.
     pub(crate) fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        self.memory("VmRSS")
+    }
+
+    /// The most resident memory there ever was, in KiB.
+    pub(crate) fn peak(&self) -> u64 {
+        self.memory("VmHWM")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 }

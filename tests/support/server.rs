@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use strongroom::http::{Card, Config, Model, Sample, Server, Worker};
-use strongroom::model::Pool;
+use strongroom::model::{Pool, RunError};
 use strongroom::predict::{Input, PredictError, Request, Response, SelfTestError};
 
 /// Longest wait for anything.
@@ -35,7 +35,13 @@ pub(crate) fn config() -> Config {
 pub(crate) struct Script {
     /// Requests that an inference thread took up.
     pub(crate) taken: AtomicUsize,
-    /// Whether the self-test passes.
+    /// Requests that it gave up as nobody waited any more.
+    pub(crate) given_up: AtomicUsize,
+    /// How often a thread's state was made anew.
+    pub(crate) renewed: AtomicUsize,
+    /// The threads that ran the self-test.
+    pub(crate) tested_on: Mutex<Vec<String>>,
+    /// Whether the self-test fails.
     pub(crate) broken: std::sync::atomic::AtomicBool,
     open: Mutex<bool>,
     opened: Condvar,
@@ -54,15 +60,26 @@ impl Script {
     }
 }
 
-/// Answers with the body, but for `wait` (until the gate opens), `panic`, and `fail`.
+/// Answers with the body, but for `wait` (until the gate opens), `work` (until it is given up), `panic`, `engine` (as a
+/// panic that the engine caught), and `fail`.
 struct Scripted(Arc<Script>);
 
 impl Worker for Scripted {
-    fn predict(&mut self, request: &Request) -> Result<Response, PredictError> {
+    fn predict(&mut self, request: &Request, abandoned: &dyn Fn() -> bool) -> Result<Response, PredictError> {
         self.0.taken.fetch_add(1, Ordering::SeqCst);
         match &request.body[..] {
             b"" => return Err(PredictError::EmptyBody),
             b"wait" => drop(self.0.opened.wait_while(self.0.open.lock().unwrap(), |open| !*open).unwrap()),
+            b"work" => {
+                eventually(abandoned);
+                self.0.given_up.fetch_add(1, Ordering::SeqCst);
+                return Err(PredictError::Abandoned);
+            }
+            b"engine" => return Err(PredictError::Run(RunError::Panicked)),
+            b"wait, then panic" => {
+                drop(self.0.opened.wait_while(self.0.open.lock().unwrap(), |open| !*open).unwrap());
+                panic!("as the test wants it");
+            }
             b"panic" => panic!("as the test wants it"),
             b"fail" => return Err(PredictError::Malformed { format: "JSON", reason: "x".repeat(10_000) }),
             b"headers" => {
@@ -74,7 +91,13 @@ impl Worker for Scripted {
         Ok(Response { media_type: "application/json", body: request.body.to_vec() })
     }
 
+    fn renew(&mut self) -> Result<(), RunError> {
+        self.0.renewed.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
     fn self_test(&mut self) -> Result<(), SelfTestError> {
+        self.0.tested_on.lock().unwrap().push(std::thread::current().name().unwrap_or_default().to_owned());
         if self.0.broken.load(Ordering::SeqCst) {
             return Err(SelfTestError::Failed { input: "sample".into(), source: PredictError::EmptyBody });
         }
@@ -147,6 +170,11 @@ impl Answer {
 
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// The stable code of an error, `ok` for an answer.
+    pub(crate) fn code_or_ok(&self) -> String {
+        if self.status == 200 { "ok".to_owned() } else { self.code().1 }
     }
 
     /// Status and stable code of an error.
