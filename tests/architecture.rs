@@ -50,7 +50,7 @@ const BANNED: [&str; 10] =
 /// Words that say nothing, in what we name ourselves.
 const BANNED_WORDS: [&str; 9] = ["get", "do", "data", "info", "process", "manager", "handler", "helper", "util"];
 /// Names that are not ours to choose: the specification's, ONNX's and the protocols'.
-const GIVEN: [&str; 5] = ["data_key", "data_type", "secrets_manager", "info", "get"];
+const GIVEN: [&str; 6] = ["data_key", "provider_info", "data_type", "secrets_manager", "info", "get"];
 /// AWS gave it that name.
 const SECRETS_MANAGER: &str = "secrets_manager";
 const MAX_LINES: usize = 400;

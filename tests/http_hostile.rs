@@ -1,6 +1,5 @@
 //! Bodies that must be refused, sent to real models: the right status and code, the server alive, its memory flat.
 
-#[allow(dead_code, reason = "each test file uses its part")]
 #[path = "support/hostile.rs"]
 mod hostile;
 #[path = "support/program.rs"]
