@@ -63,11 +63,6 @@ impl Bundle {
         &self.files
     }
 
-    /// Gives the parts up, so that the files' memory can be given back one by one.
-    pub fn into_parts(self) -> (Manifest, Files) {
-        (self.manifest, self.files)
-    }
-
     /// The content of one file that the manifest names.
     ///
     /// # Errors
