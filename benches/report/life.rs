@@ -103,7 +103,7 @@ pub fn memory_section(registry: &Registry, bundles: &[&str], root: &Path) -> Str
          `weights` is every weight of the bundle's graphs at 4 bytes; `aim` is twice that and 40 MB, to which one activation \
          arena a thread comes. What is above it is memory that tract has freed and the C library keeps for the next \
          request: with `MALLOC_MMAP_THRESHOLD_=262144`, which makes it give freed blocks back at once, the last column \
-         remains. That costs about 1.3 times the CPU, so it is not the default.\n\n\
+         remains. It is not the default: what is given back is fetched again by the next request.\n\n\
          | bundle | weights | aim | ready | after | highest | after, freed memory given back |\n|---|---|---|---|---|---|---|\n",
         cores()
     );
