@@ -22,7 +22,6 @@ pub(super) struct Admission {
 /// Given back when dropped: after the job, not after the answer, so that an abandoned job still counts.
 pub(super) struct Permit {
     _place: OwnedSemaphorePermit,
-    _room: Room,
 }
 
 /// Memory that a body holds; grows as it arrives, and is given back when dropped.
@@ -48,10 +47,10 @@ impl Admission {
         Ok(Room { bytes: Arc::clone(&self.bytes), held: None, full: (self.threads, self.queue) })
     }
 
-    /// A place for a request whose body is in `room`: at once or not at all.
-    pub(super) fn admit(&self, room: Room) -> Result<Permit, Failure> {
+    /// A place for a request that has arrived: at once or not at all.
+    pub(super) fn admit(&self) -> Result<Permit, Failure> {
         let place = Arc::clone(&self.permits).try_acquire_owned().map_err(|_none_left| self.overloaded())?;
-        Ok(Permit { _place: place, _room: room })
+        Ok(Permit { _place: place })
     }
 
     /// Requests admitted and not yet done.
@@ -65,6 +64,13 @@ impl Admission {
 }
 
 impl Room {
+    /// Splits off all but `kept` bytes, which the body still holds.
+    pub(super) fn split(&mut self, kept: usize) -> Self {
+        let freed = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits).saturating_sub(kept);
+        let held = self.held.as_mut().and_then(|held| held.split(freed));
+        Self { bytes: Arc::clone(&self.bytes), held, full: self.full }
+    }
+
     /// Takes `more` bytes, at once or not at all.
     pub(super) fn grow(&mut self, more: usize) -> Result<(), Failure> {
         let (threads, waiting) = self.full;

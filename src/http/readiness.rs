@@ -52,6 +52,12 @@ impl Readiness {
         }
     }
 
+    /// Returns when the model no longer passes its self-test.
+    pub(super) async fn until_poisoned(&self) {
+        // The sender lives as long as this does.
+        let _ = self.0.subscribe().wait_for(|stage| *stage == Stage::Poisoned).await;
+    }
+
     /// Draining is the end: a model that becomes ready meanwhile comes too late.
     fn become_unless_draining(&self, next: Stage) {
         self.0.send_if_modified(|stage| {

@@ -8,13 +8,14 @@ use actix_web::dev::ServerHandle;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder};
+use actix_web::{App, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder, Route};
 use tokio::sync::oneshot;
 
 use super::error::Failure;
 use super::inference::Model;
+use super::models::Loader;
 use super::shared::Shared;
-use super::{Config, access, convenience, execution_parameters, invocations, metrics, model, ping};
+use super::{Config, access, convenience, execution_parameters, invocations, metrics, model, models, ping};
 
 /// Connections the kernel holds while none is accepted; the platform wants one accepted within 250 ms.
 const BACKLOG: u32 = 2_048;
@@ -72,6 +73,16 @@ impl Control {
     pub fn ready(&self, model: Model) {
         self.0.serve(model);
     }
+
+    /// Models are loaded from now on, as they are asked for.
+    pub fn ready_for_models(&self, loader: Arc<dyn Loader>) {
+        self.0.host(loader);
+    }
+
+    /// Returns when the one model no longer passes its self-test.
+    pub async fn until_poisoned(&self) {
+        self.0.readiness.until_poisoned().await;
+    }
 }
 
 impl Server {
@@ -82,7 +93,8 @@ impl Server {
     pub fn start(config: Config) -> Result<Self, BindError> {
         let address = config.bind;
         let failed = |source| BindError { address, source };
-        let shared = Arc::new(Shared::new(config));
+        let shared = Shared::new(config).map_err(|error| failed(std::io::Error::other(error)))?;
+        let shared = Arc::new(shared);
         let (bound, when_bound) = mpsc::sync_channel(1);
         let (end, ended) = oneshot::channel();
         let control = Control(Arc::clone(&shared));
@@ -147,11 +159,11 @@ async fn serve(shared: Arc<Shared>, bound: mpsc::SyncSender<Bound>) -> std::io::
 fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, SocketAddr)> {
     let config = shared.config.clone();
     let app = move || {
-        let convenience = shared.config.convenience_routes;
+        let config = shared.config.clone();
         App::new()
             .app_data(web::Data::from(Arc::clone(&shared)))
             .wrap(from_fn(access::record))
-            .configure(move |routes| add_routes(routes, convenience))
+            .configure(move |routes| add_routes(routes, &config))
             .default_service(web::to(not_found))
     };
     let server = HttpServer::new(app)
@@ -166,37 +178,60 @@ fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, Socke
     Ok((server.run(), address))
 }
 
-fn add_routes(routes: &mut ServiceConfig, convenience: bool) {
+fn add_routes(routes: &mut ServiceConfig, config: &Config) {
     routes
-        .service(resource("/ping", &[Method::GET, Method::HEAD, Method::POST], ping::ping))
-        .service(resource("/invocations", &[Method::POST], invocations::post))
-        .service(resource("/execution-parameters", &[Method::GET], execution_parameters::get))
-        .service(resource("/metrics", &[Method::GET], metrics::get))
-        .service(resource("/model", &[Method::GET], model::get));
-    if convenience {
-        routes.service(resource("/analyze", &[Method::POST], invocations::post)).service(resource(
-            "/test",
-            &[Method::GET],
-            convenience::test,
-        ));
+        .service(resource("/ping", vec![on([Method::GET, Method::HEAD, Method::POST], ping::ping)]))
+        .service(resource("/metrics", vec![on([Method::GET], metrics::get)]));
+    if config.multi_model {
+        return add_model_routes(routes);
+    }
+    routes
+        .service(resource("/invocations", vec![on([Method::POST], invocations::post)]))
+        .service(resource("/execution-parameters", vec![on([Method::GET], execution_parameters::get)]))
+        .service(resource("/model", vec![on([Method::GET], model::get)]));
+    if config.convenience_routes {
+        routes
+            .service(resource("/analyze", vec![on([Method::POST], invocations::post)]))
+            .service(resource("/test", vec![on([Method::GET], convenience::test)]));
     }
 }
 
-/// A path, the methods it takes, and our own error for the others.
-fn resource<F, Args>(path: &str, methods: &'static [Method], handler: F) -> Resource
+/// Those of a multi-model endpoint, which has no model of its own.
+fn add_model_routes(routes: &mut ServiceConfig) {
+    routes
+        .service(resource("/models", vec![on([Method::GET], models::list), on([Method::POST], models::load)]))
+        .service(resource("/models/{name}", vec![on([Method::GET], models::get), on([Method::DELETE], models::unload)]))
+        .service(resource("/models/{name}/invoke", vec![on([Method::POST], models::invoke)]));
+}
+
+/// Methods and what answers them.
+struct Methods {
+    methods: Vec<Method>,
+    route: Box<dyn Fn(Method) -> Route>,
+}
+
+fn on<F, Args>(methods: impl Into<Vec<Method>>, handler: F) -> Methods
 where
     F: Handler<Args>,
     Args: actix_web::FromRequest + 'static,
     F::Output: Responder + 'static,
 {
+    let route = move |method| web::method(method).to(handler.clone());
+    Methods { methods: methods.into(), route: Box::new(route) }
+}
+
+/// A path, the methods it takes, and our own error for the others.
+fn resource(path: &str, routes: Vec<Methods>) -> Resource {
+    let all = routes.iter().flat_map(|route| &route.methods);
+    let allowed = all.map(Method::as_str).collect::<Vec<_>>().join(", ");
     let refuse = move |request: HttpRequest| {
-        let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-        let failure = Failure::MethodNotAllowed { method: request.method().to_string(), allowed };
+        let failure = Failure::MethodNotAllowed { method: request.method().to_string(), allowed: allowed.clone() };
         async move { failure.respond(&request) }
     };
     let resource = web::resource(path).default_service(web::to(refuse));
-    let route = |resource: Resource, method: &Method| resource.route(web::method(method.clone()).to(handler.clone()));
-    methods.iter().fold(resource, route)
+    routes.into_iter().fold(resource, |resource, Methods { methods, route }| {
+        methods.into_iter().fold(resource, |resource, method| resource.route(route(method)))
+    })
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {

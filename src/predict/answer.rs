@@ -22,6 +22,19 @@ pub enum Answer {
     Tensors(Tensors),
 }
 
+impl Answer {
+    /// The classes it names: the best label, or that of each detection. None where nothing is told apart.
+    pub fn classes(&self) -> impl Iterator<Item = &str> {
+        let (best, detections): (Option<&str>, &[Detection]) = match self {
+            Self::Labels(labels) => (labels.first().map(|best| best.label.as_str()), &[]),
+            Self::Row(row) => (row.label.as_deref(), &[]),
+            Self::Detections(detections) => (None, detections),
+            Self::Embedding(_) | Self::Faces(_) | Self::Comparison(_) | Self::Tensors(_) => (None, &[]),
+        };
+        best.into_iter().chain(detections.iter().map(|detection| detection.label.as_str()))
+    }
+}
+
 /// A label and how sure the model is of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]
