@@ -42,7 +42,7 @@ pub(super) async fn start(config: &Serve, control: &Control) -> Result<Model, St
     let object = format!("{} in {}", config.model, source.registry);
     let fetched = stages.run("fetch", &object, registry.fetch(&config.model)).await;
     let fetched = fetched.map_err(|error| blame_key(error, source))?;
-    let Fetched { files, name, version, digest, signed } = fetched;
+    let Fetched { files, name, version, digest, signed, .. } = fetched;
     let object = format!("{name}:{version}");
     let bundle = stages.run("read", &object, blocking(move || Bundle::from_files(files))).await?;
     let predictor = stages.run("load", &object, blocking(move || Predictor::load(bundle))).await?;
