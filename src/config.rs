@@ -6,6 +6,7 @@ pub mod compare;
 pub mod export;
 pub mod key;
 pub mod model;
+pub mod platform;
 pub mod predict;
 pub mod promote;
 pub mod publish;

@@ -163,7 +163,7 @@ pub fn decode(request: &Request, reads: Reads, limits: &Limits) -> Result<Decode
 ///
 /// # Errors
 /// [`PredictError::UnsupportedMediaType`], before the body is there.
-pub(super) fn records(media_type: Option<&str>, reads: Reads, terms: Terms) -> Result<Option<Records>, PredictError> {
+pub fn records(media_type: Option<&str>, reads: Reads, terms: Terms) -> Result<Option<Records>, PredictError> {
     let framing = match media::named_form(media_type, reads)? {
         Some(Form::JsonLines) => records::Framing::JsonLines,
         Some(Form::Csv) if reads == Reads::Rows => records::Framing::Csv,
