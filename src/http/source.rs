@@ -9,7 +9,7 @@ use super::body::Incoming;
 use super::error::Failure;
 
 /// A body of records is taken up when so much of it is there, or its end: who sends slowly keeps no place for it.
-const TAKEN_UP: usize = 1 << 20;
+pub(super) const TAKEN_UP: usize = 1 << 20;
 
 /// Where groups come from.
 pub(super) enum Source {
