@@ -76,7 +76,8 @@ fn a_connection_outlives_the_usual_five_seconds_of_silence() {
 fn a_body_in_a_hundred_thousand_chunks_is_one_body() {
     let test = TestServer::ready(config());
     let mut stream = connect(test.address);
-    let head = b"POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head =
+        b"POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
     stream.write_all(head).unwrap();
     stream.write_all(&b"1\r\nx\r\n".repeat(100_000)).unwrap();
     stream.write_all(b"0\r\n\r\n").unwrap();
@@ -169,7 +170,7 @@ fn a_blank_line_and_a_header_of_a_job_are_bad_records() {
     assert_eq!(lines[1..], [scores(1.0), scores(3.0)]);
 }
 
-/// "Where each answer has a line of its own, a bad record's line is `{\"error\":{\"code\",\"message\"}}`, and the others are
+/// "Where each answer has a line of its own, a bad record's line is `{"error":{"code","message"}}`, and the others are
 /// answered."
 #[test]
 fn a_bad_record_is_an_error_line_among_answers() {
@@ -192,7 +193,7 @@ fn a_request_of_bad_records_alone_fails_but_in_a_job() {
     assert_eq!((job.status, job.text().split('\n').count()), (200, 2));
 }
 
-/// "With `bad_records = \"fail\"` in the bundle a bad record fails its request."
+/// "With `bad_records = "fail"` in the bundle a bad record fails its request."
 #[test]
 fn a_bundle_may_have_bad_records_fail() {
     let answers = Answers { bad_records: BadRecords::Fail, ..Answers::default() };
@@ -310,7 +311,8 @@ fn lines_are_sent_as_they_come() {
 
 fn begin_stream(test: &TestServer, body: &[u8]) -> TcpStream {
     let mut stream = connect(test.address);
-    let head = "POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-type: application/jsonlines\r\naccept: application/jsonlines";
+    let head =
+        "POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-type: application/jsonlines\r\naccept: application/jsonlines";
     write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
     stream.write_all(body).unwrap();
     stream
@@ -423,7 +425,10 @@ fn metrics_do_not_wait_for_inference() {
 fn the_default_accept_stands_for_one_that_is_not_there() {
     let test = TestServer::ready(Config { default_accept: Some("text/csv".into()), ..config() });
     assert_eq!(post(&test, &[CSV], "1,2\n").headers["content-type"], "text/csv");
-    assert_eq!(post(&test, &[CSV, ("accept", "application/json")], "1,2\n").headers["content-type"], "application/json");
+    assert_eq!(
+        post(&test, &[CSV, ("accept", "application/json")], "1,2\n").headers["content-type"],
+        "application/json"
+    );
 }
 
 /// "A job whose model no longer passes its self-test after a panic ends; an endpoint's `/ping` answers 503."

@@ -57,7 +57,10 @@ fn the_platforms_word_makes_a_batch_job() {
         let served = Served::start(bound(&mut command));
         let settings = served.log("settings");
         assert_eq!(settings["mode"], "batch-transform");
-        assert_eq!((settings["max_body_bytes"].as_u64(), settings["deadline_ms"].as_u64()), (Some(100 << 20), Some(3_600_000)));
+        assert_eq!(
+            (settings["max_body_bytes"].as_u64(), settings["deadline_ms"].as_u64()),
+            (Some(100 << 20), Some(3_600_000))
+        );
         served.log("ready");
         let answer = invoke(&served, &CSV, &format!("{FLOWERS}none,of,these,words\n{FLOWERS}"));
         let text = answer.text();
@@ -98,7 +101,10 @@ fn a_job_that_cannot_start_says_why_last() {
     command.env("SAGEMAKER_BATCH", "true").env("STRONGROOM_MODEL", IRIS);
     command.env("STRONGROOM_KEY", format!("file:{}", place.path("other")));
     let (code, line) = last_line(&mut command);
-    assert_eq!((code, line["level"].as_str(), line["message"].as_str()), (Some(1), Some("ERROR"), Some("cannot serve")));
+    assert_eq!(
+        (code, line["level"].as_str(), line["message"].as_str()),
+        (Some(1), Some("ERROR"), Some("cannot serve"))
+    );
     assert!(!line["error"].as_str().unwrap().is_empty() && !line["remedy"].as_str().unwrap().is_empty(), "{line}");
 }
 
@@ -130,10 +136,17 @@ fn settings_by_the_names_people_know() {
     assert_eq!((&none["max_body_bytes"], &none["max_records_body_bytes"]), (&json!(100 << 20), &Value::Null));
     let ours = [("STRONGROOM_THREADS", "2"), ("STRONGROOM_DEADLINE_S", "9"), ("STRONGROOM_MAX_BODY_MB", "3")];
     let told = settings(&[&theirs[..], &ours[..]].concat());
-    assert_eq!((&told["threads"], &told["deadline_ms"], &told["max_body_bytes"]), (&json!(2), &json!(9_000), &json!(3 << 20)));
+    assert_eq!(
+        (&told["threads"], &told["deadline_ms"], &told["max_body_bytes"]),
+        (&json!(2), &json!(9_000), &json!(3 << 20))
+    );
     let output = program()
         .args(["serve"])
-        .envs([("SAGEMAKER_BATCH", "perhaps"), ("SAGEMAKER_MODEL_SERVER_WORKERS", "0"), ("SAGEMAKER_CONTAINER_LOG_LEVEL", "loud")])
+        .envs([
+            ("SAGEMAKER_BATCH", "perhaps"),
+            ("SAGEMAKER_MODEL_SERVER_WORKERS", "0"),
+            ("SAGEMAKER_CONTAINER_LOG_LEVEL", "loud"),
+        ])
         .output()
         .unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
@@ -351,10 +364,22 @@ fn record_io_is_answered_line_by_line() {
     let answer = send(served.address, "POST", "/invocations", &headers, &rows.concat());
     assert_eq!(answer.headers["content-type"], "application/jsonlines");
     let text = answer.text();
-    let labels: Vec<Value> = text.split('\n').map(|line| serde_json::from_str::<Value>(line).unwrap()["label"].clone()).collect();
+    let labels: Vec<Value> =
+        text.split('\n').map(|line| serde_json::from_str::<Value>(line).unwrap()["label"].clone()).collect();
     assert_eq!(labels, ["setosa", "virginica"]);
     let single = send(served.address, "POST", "/invocations", &headers, &protobuf(&[5.1, 3.5, 1.4, 0.2]));
     assert_eq!(single.json()["label"], "setosa");
+    let images = Place::with(&artifact(IMAGENET));
+    let served_images = images.serve(IMAGENET);
+    served_images.log("ready");
+    let cat = std::fs::read(artifact(IMAGENET).join("self-test/chelsea.jpg")).unwrap();
+    // Before an image: flag (how many labels stand behind the header), label and two ids.
+    let packed = [&2_u32.to_le_bytes()[..], &[0; 20], &[0; 8], &cat].concat();
+    let body = [framed(&cat), framed(&packed), framed(b"no image")].concat();
+    let kind = [("content-type", "application/x-recordio")];
+    let text = send(served_images.address, "POST", "/invocations", &kind, &body).text();
+    let lines: Vec<&str> = text.split('\n').collect();
+    assert!(lines[0].contains("cat") && lines[0] == lines[1] && lines[2].contains("unknown_image"), "{text}");
     for broken in [&rows.concat()[..30], b"\x0a\x23\xd7\xce\xff\xff\xff\x1fabc", b"nonsense"] {
         assert_eq!(send(served.address, "POST", "/invocations", &headers, broken).status, 400);
     }

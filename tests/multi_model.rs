@@ -89,7 +89,14 @@ fn loads_that_fail_say_why_and_leave_the_name_free() {
         let (found, type_, message) = dialect(&load(&test, "m", url));
         assert_eq!((found, type_.as_str()), (status, kind), "{url}: {message}");
     }
-    for body in ["", "{}", "[]", r#"{"model_name":"m"}"#, r#"{"model_name":"","url":"/models/m"}"#, r#"{"model_name":1,"url":2}"#] {
+    for body in [
+        "",
+        "{}",
+        "[]",
+        r#"{"model_name":"m"}"#,
+        r#"{"model_name":"","url":"/models/m"}"#,
+        r#"{"model_name":1,"url":2}"#,
+    ] {
         assert_eq!(dialect(&test.post("/models", body.as_bytes())).0, 400, "{body}");
     }
     assert_eq!(dialect(&test.post("/models", &vec![b' '; 100_000])).0, 400);

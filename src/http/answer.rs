@@ -107,7 +107,8 @@ pub(super) async fn whole(
         Ok((Whole::Answered(response), stages, piece.tally))
     };
     let Done { result, queued } = inference::run(ticket, job).await?;
-    let (whole, stages, tally) = result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))?;
+    let (whole, stages, tally) =
+        result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))?;
     work.borrow_mut().add(queued, stages, tally);
     Ok(whole)
 }
@@ -140,7 +141,8 @@ pub(super) fn spread(
                 answer_group(thread, group, wanted)
             };
             let Done { result, queued } = inference::run(&ticket, job).await?;
-            let mut piece = result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))?;
+            let mut piece =
+                result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))?;
             work.borrow_mut().add(queued, piece.stages, piece.take_tally());
             Ok(piece)
         }
@@ -212,7 +214,9 @@ fn write_lines(
                 format.write(&mut text, &answer)?;
                 count(&answer, tally);
             }
-            Err(error) if bad == BadRecords::Fail || matches!(error, PredictError::Abandoned) => return Err(error.into()),
+            Err(error) if bad == BadRecords::Fail || matches!(error, PredictError::Abandoned) => {
+                return Err(error.into());
+            }
             Err(error) => {
                 let failure = Failure::Predict(error);
                 format.write_document(&mut text, &failure.line());

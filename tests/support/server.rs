@@ -84,7 +84,10 @@ fn said(text: &str) -> predict::Answer {
 impl Engine for Scripted {
     fn intake(&self, media_type: Option<&str>, accept: Option<&str>, terms: Terms) -> Result<Intake, PredictError> {
         if media_type == Some("show/headers") {
-            return Err(PredictError::NotAcceptable { found: format!("{media_type:?} {accept:?}"), expected: "nothing" });
+            return Err(PredictError::NotAcceptable {
+                found: format!("{media_type:?} {accept:?}"),
+                expected: "nothing",
+            });
         }
         let format = response::negotiate(accept, response::Answers::Labels)?;
         let records = match media_type {
