@@ -74,9 +74,9 @@ pub(super) async fn answer(
             work.borrow_mut().bytes_in = body.len();
             let ticket = Ticket::new(shared, hosted, in_flight, deadline)?;
             let whole = Request { media_type: asked.media_type.clone(), accept: None, body };
-            match answer::whole(&ticket, &work, whole, intake.format).await? {
+            match answer::whole(&ticket, &work, whole, Some(incoming.room), intake.format).await? {
                 Whole::Answered(response) => return Ok(asked.respond(hosted, response)),
-                Whole::Many(Decoded { items, envelope }) => (ticket, Source::items(items), envelope),
+                Whole::Many(Decoded { items, envelope }, room) => (ticket, Source::items(items, room), envelope),
             }
         }
     };

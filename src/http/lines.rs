@@ -119,24 +119,25 @@ fn send(
     let (sender, mut receiver) = mpsc::channel(PARTS_AHEAD);
     let client = Client { sender, patience: ticket.shared.config.client_timeout };
     rt::spawn(async move {
-        let mut next = Some(lines.take());
-        while let Some(part) = next.take() {
-            if !client.takes(Ok(part)).await {
+        loop {
+            if !client.takes(Ok(lines.take())).await {
                 return;
             }
-            next = match ticket.shared.before_cut(async { pieces.next().await.transpose() }).await {
+            let next = ticket.shared.before_cut(async { pieces.next().await.transpose() }).await;
+            let added = match next {
                 Ok(None) => return,
-                Ok(Some(piece)) => lines.add(piece).map(|_failed| lines.take()).ok(),
-                Err(failure) => {
-                    work.borrow_mut().broken = Some(failure.status_and_code().1);
-                    lines.add_text(failure.line().into_bytes());
-                    if client.takes(Ok(lines.take())).await {
-                        tokio::time::sleep(LAST_LINE).await;
-                        client.takes(Err(Broken)).await;
-                    }
-                    return;
-                }
+                Ok(Some(piece)) => lines.add(piece).map(drop),
+                Err(failure) => Err(failure),
             };
+            if let Err(failure) = added {
+                work.borrow_mut().broken = Some(failure.status_and_code().1);
+                lines.add_text(failure.line().into_bytes());
+                if client.takes(Ok(lines.take())).await {
+                    tokio::time::sleep(LAST_LINE).await;
+                    client.takes(Err(Broken)).await;
+                }
+                return;
+            }
         }
     });
     Box::pin(stream::poll_fn(move |context| receiver.poll_recv(context)))
