@@ -148,27 +148,25 @@ impl Task {
         item: Item,
     ) -> Result<Answer, PredictError> {
         match (self, item) {
-            (Self::Classify(task), Item::Image(bytes)) => {
+            (_, Item::Image(bytes)) => {
                 let image = running.image(place, bytes)?;
-                task.answer(running, &image)
-            }
-            (Self::Detect(task), Item::Image(bytes)) => {
-                let image = running.image(place, bytes)?;
-                task.answer(running, &image)
-            }
-            (Self::Embed(task), Item::Image(bytes)) => {
-                let image = running.image(place, bytes)?;
-                task.answer(running, &image)
-            }
-            (Self::Faces(task), Item::Image(bytes)) => {
-                let image = running.image(place, bytes)?;
-                task.answer(running, &image)
+                self.answer_image(running, &image)
             }
             (Self::Faces(task), Item::Compare(images)) => task.compare(running, &images),
             (Self::Tabular(task), Item::Row(row)) => task.answer(running, columns, place, row),
             (Self::Tensor(task), Item::Tensors(tensors)) => task.answer(running, tensors),
             (_, Item::Compare(_)) => Err(NO_COMPARING),
-            (_, Item::Image(_) | Item::Row(_) | Item::Tensors(_)) => Err(OTHER_ITEMS),
+            (_, Item::Row(_) | Item::Tensors(_)) => Err(OTHER_ITEMS),
+        }
+    }
+
+    fn answer_image(&self, running: &mut Running<'_>, image: &image::RgbImage) -> Result<Answer, PredictError> {
+        match self {
+            Self::Classify(task) => task.answer(running, image),
+            Self::Detect(task) => task.answer(running, image),
+            Self::Embed(task) => task.answer(running, image),
+            Self::Faces(task) => task.answer(running, image),
+            Self::Tabular(_) | Self::Tensor(_) => Err(OTHER_ITEMS),
         }
     }
 }
