@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench fuzz pre-pr-check test-tools
+.PHONY: help run build test test-runtime lint bench fuzz pre-pr-check test-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ build: ## build the program
 
 test: test-tools ## run every test; sets up by itself what the tests need
 	STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(CARGO) test --release --no-fail-fast
+
+test-runtime: build test-tools ## call the program with boto3 through a stand-in of SageMaker's runtime API
+	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom $(TOOLS)/py/bin/python tests/sagemaker/test_runtime.py
 
 test-tools:
 	@scripts/check-tools cargo cc python3 venv
