@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench fuzz pre-pr-check test-tools
+.PHONY: help run build image test test-runtime test-sagemaker lint bench fuzz pre-pr-check test-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,8 +20,22 @@ build: ## build the program
 	@scripts/check-tools cargo cc
 	$(CARGO) build --release --bin strongroom
 
+image: ## build the container image, strongroom:<git describe>
+	@scripts/check-tools cargo cc docker
+	@scripts/image $(abspath $(TARGET))
+
 test: test-tools ## run every test; sets up by itself what the tests need
 	STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(CARGO) test --release --no-fail-fast
+
+test-runtime: build test-tools ## call the program with boto3 through a stand-in of SageMaker's runtime API
+	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom $(TOOLS)/py/bin/python tests/sagemaker/test_runtime.py
+
+test-sagemaker: test-tools ## deploy the image with SageMaker's SDK in local mode (needs Docker)
+	@scripts/check-tools docker
+	@scripts/test-tools $(TOOLS) sagemaker
+	@image=$$(scripts/image $(abspath $(TARGET))) && \
+	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/image/strongroom \
+	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(TOOLS)/sagemaker/bin/python tests/sagemaker/test_local_mode.py -v
 
 test-tools:
 	@scripts/check-tools cargo cc python3 venv

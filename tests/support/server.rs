@@ -347,7 +347,7 @@ pub(crate) fn receive(stream: &mut TcpStream) -> Answer {
     parse(&received, true).unwrap_or_else(|| panic!("no answer: {:?}", String::from_utf8_lossy(&received)))
 }
 
-fn parse(received: &[u8], ended: bool) -> Option<Answer> {
+pub(crate) fn parse(received: &[u8], ended: bool) -> Option<Answer> {
     let end = received.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&received[..end]).unwrap();
     let mut lines = head.split("\r\n");
