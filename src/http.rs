@@ -7,6 +7,7 @@ mod access;
 mod admission;
 mod body;
 mod convenience;
+mod door;
 mod error;
 mod execution_parameters;
 mod inference;

@@ -11,6 +11,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder};
 use tokio::sync::oneshot;
 
+use super::door::Door;
 use super::error::Failure;
 use super::inference::Model;
 use super::shared::Shared;
@@ -25,11 +26,15 @@ const IO_WORKERS: usize = 2;
 /// Before connections are closed, to tell those that still wait.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// After the door is shut, for connections that the kernel has let in to get to a worker and bring their request.
+const LAST_GUESTS: Duration = Duration::from_millis(250);
+
 /// A server that listens.
 pub struct Server {
     address: SocketAddr,
     control: Control,
     handle: ServerHandle,
+    door: Door,
     ended: oneshot::Receiver<std::io::Result<()>>,
 }
 
@@ -89,8 +94,8 @@ impl Server {
         let run = move || drop(end.send(actix_web::rt::System::new().block_on(serve(shared, bound))));
         std::thread::Builder::new().name("http".to_owned()).spawn(run).map_err(failed)?;
         let started = when_bound.recv().unwrap_or_else(|_gone| Err(std::io::Error::other("the server did not start")));
-        let (address, handle) = started.map_err(failed)?;
-        Ok(Self { address, control, handle, ended })
+        let (address, handle, door) = started.map_err(failed)?;
+        Ok(Self { address, control, handle, door, ended })
     }
 
     /// Where it listens, with the port that was free where 0 was asked for.
@@ -119,6 +124,9 @@ impl Server {
         let patience = config.drain_timeout.saturating_sub(LAST_WORDS);
         self.control.0.cut_at(Instant::now() + config.drain_grace + patience);
         tokio::time::sleep(config.drain_grace).await;
+        // What the kernel holds is accepted and answered first: a stopping server drops it.
+        self.door.shut();
+        tokio::time::sleep(LAST_GUESTS).await;
         self.handle.stop(true).await;
     }
 
@@ -128,12 +136,12 @@ impl Server {
     }
 }
 
-type Bound = std::io::Result<(SocketAddr, ServerHandle)>;
+type Bound = std::io::Result<(SocketAddr, ServerHandle, Door)>;
 
 async fn serve(shared: Arc<Shared>, bound: mpsc::SyncSender<Bound>) -> std::io::Result<()> {
     let server = match listen(shared) {
-        Ok((server, address)) => {
-            drop(bound.send(Ok((address, server.handle()))));
+        Ok((server, address, door)) => {
+            drop(bound.send(Ok((address, server.handle(), door))));
             server
         }
         Err(error) => {
@@ -144,7 +152,7 @@ async fn serve(shared: Arc<Shared>, bound: mpsc::SyncSender<Bound>) -> std::io::
     server.await
 }
 
-fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, SocketAddr)> {
+fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, SocketAddr, Door)> {
     let config = shared.config.clone();
     let app = move || {
         let convenience = shared.config.convenience_routes;
@@ -154,16 +162,16 @@ fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, Socke
             .configure(move |routes| add_routes(routes, convenience))
             .default_service(web::to(not_found))
     };
+    let (listener, door) = Door::open(config.bind, BACKLOG)?;
     let server = HttpServer::new(app)
         .workers(IO_WORKERS)
-        .backlog(BACKLOG)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(config.client_timeout)
         .shutdown_timeout(config.drain_timeout.as_secs())
         .disable_signals()
-        .bind(config.bind)?;
+        .listen(listener)?;
     let address = server.addrs().first().copied().unwrap_or(config.bind);
-    Ok((server.run(), address))
+    Ok((server.run(), address, door))
 }
 
 fn add_routes(routes: &mut ServiceConfig, convenience: bool) {
