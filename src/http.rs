@@ -14,6 +14,7 @@ mod hosted;
 mod inference;
 mod invocations;
 mod lines;
+mod listener;
 mod metrics;
 mod model;
 mod models;

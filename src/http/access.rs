@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
@@ -48,6 +49,10 @@ pub(super) async fn record(
     let mut response = next.call(request).await?;
     if let Ok(value) = HeaderValue::from_str(&line.id) {
         response.headers_mut().insert(REQUEST_ID, value);
+    }
+    // Who keeps a connection would find it closed one of these moments: with this answer they know.
+    if line.shared.as_ref().is_some_and(|shared| shared.readiness.is_draining()) {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     line.answered(&response);
     Ok(response.map_body(|_, body| Observed { body: body.boxed(), line }))

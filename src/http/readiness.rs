@@ -42,6 +42,10 @@ impl Readiness {
         self.0.send_replace(Stage::Draining);
     }
 
+    pub(super) fn is_draining(&self) -> bool {
+        *self.0.borrow() == Stage::Draining
+    }
+
     /// `Ok` only while ready.
     pub(super) fn check(&self) -> Result<(), Failure> {
         match &*self.0.borrow() {

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::error::Failure;
 use super::inference::Model;
+use super::listener::Listener;
 use super::models::Loader;
 use super::shared::Shared;
 use super::{Config, access, convenience, execution_parameters, invocations, metrics, model, models, ping};
@@ -26,11 +27,15 @@ const IO_WORKERS: usize = 2;
 /// Before connections are closed, to tell those that still wait.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// After the last connection was let in, for it to get to a worker and bring its request.
+const LAST_CONNECTIONS: Duration = Duration::from_millis(250);
+
 /// A server that listens.
 pub struct Server {
     address: SocketAddr,
     control: Control,
     handle: ServerHandle,
+    listener: Listener,
     ended: oneshot::Receiver<std::io::Result<()>>,
 }
 
@@ -101,8 +106,8 @@ impl Server {
         let run = move || drop(end.send(actix_web::rt::System::new().block_on(serve(shared, bound))));
         std::thread::Builder::new().name("http".to_owned()).spawn(run).map_err(failed)?;
         let started = when_bound.recv().unwrap_or_else(|_gone| Err(std::io::Error::other("the server did not start")));
-        let (address, handle) = started.map_err(failed)?;
-        Ok(Self { address, control, handle, ended })
+        let (address, handle, listener) = started.map_err(failed)?;
+        Ok(Self { address, control, handle, listener, ended })
     }
 
     /// Where it listens, with the port that was free where 0 was asked for.
@@ -131,6 +136,9 @@ impl Server {
         let patience = config.drain_timeout.saturating_sub(LAST_WORDS);
         self.control.0.cut_at(Instant::now() + config.drain_grace + patience);
         tokio::time::sleep(config.drain_grace).await;
+        // What the kernel holds is accepted and answered first: a stopping server drops it.
+        self.listener.refuse_connections();
+        tokio::time::sleep(LAST_CONNECTIONS).await;
         self.handle.stop(true).await;
     }
 
@@ -140,12 +148,12 @@ impl Server {
     }
 }
 
-type Bound = std::io::Result<(SocketAddr, ServerHandle)>;
+type Bound = std::io::Result<(SocketAddr, ServerHandle, Listener)>;
 
 async fn serve(shared: Arc<Shared>, bound: mpsc::SyncSender<Bound>) -> std::io::Result<()> {
     let server = match listen(shared) {
-        Ok((server, address)) => {
-            drop(bound.send(Ok((address, server.handle()))));
+        Ok((server, address, listener)) => {
+            drop(bound.send(Ok((address, server.handle(), listener))));
             server
         }
         Err(error) => {
@@ -156,7 +164,7 @@ async fn serve(shared: Arc<Shared>, bound: mpsc::SyncSender<Bound>) -> std::io::
     server.await
 }
 
-fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, SocketAddr)> {
+fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, SocketAddr, Listener)> {
     let config = shared.config.clone();
     let app = move || {
         let config = shared.config.clone();
@@ -166,16 +174,16 @@ fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, Socke
             .configure(move |routes| add_routes(routes, &config))
             .default_service(web::to(not_found))
     };
+    let (socket, listener) = Listener::open(config.bind, BACKLOG)?;
     let server = HttpServer::new(app)
         .workers(IO_WORKERS)
-        .backlog(BACKLOG)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(config.client_timeout)
         .shutdown_timeout(config.drain_timeout.as_secs())
         .disable_signals()
-        .bind(config.bind)?;
+        .listen(socket)?;
     let address = server.addrs().first().copied().unwrap_or(config.bind);
-    Ok((server.run(), address))
+    Ok((server.run(), address, listener))
 }
 
 fn add_routes(routes: &mut ServiceConfig, config: &Config) {
