@@ -87,7 +87,7 @@ fn split<'b>(body: &'b [u8], places: &[prop::sample::Index]) -> Vec<&'b [u8]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
     #[test]
     fn lines_are_the_same_however_they_arrive(
@@ -178,7 +178,7 @@ fn a_quoted_line_end_is_no_line_end() {
         rows(b"\xEF\xBB\xBF\"a\"\n1\n"),
         vec![format!("{:?}", Item::Row(RawRow::Named { names: ["a".to_owned()].into(), values: vec![1.0] }))]
     );
-    assert_eq!(rows(b"1\"2\n3\n4\n").len(), 3);
+    assert_eq!(rows(b"5\n1\"2\n3\n").len(), 3);
 }
 
 #[test]

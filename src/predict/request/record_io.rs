@@ -23,8 +23,9 @@ pub(super) fn is_framed(body: &[u8]) -> bool {
 }
 
 /// The length of the record that `text` begins with, framing and padding included; `None` while its end is not there.
-pub(super) fn length(text: &[u8]) -> Result<Option<usize>, PredictError> {
-    let mut parts = Parts { rest: text, taken: 0 };
+/// At the end of a body the last record's padding may be missing.
+pub(super) fn length(text: &[u8], at_end: bool) -> Result<Option<usize>, PredictError> {
+    let mut parts = Parts { rest: text, taken: 0, at_end };
     while let Some(part) = parts.next()? {
         if part.last {
             return Ok(Some(parts.taken));
@@ -38,7 +39,7 @@ fn payload(record: &Bytes) -> Result<Bytes, PredictError> {
     if !is_framed(record) {
         return Ok(record.clone());
     }
-    let mut parts = Parts { rest: record, taken: 0 };
+    let mut parts = Parts { rest: record, taken: 0, at_end: true };
     let mut joined = Vec::new();
     while let Some(part) = parts.next()? {
         if part.first && part.last {
@@ -95,6 +96,8 @@ struct Parts<'a> {
     rest: &'a [u8],
     /// Bytes behind us, padding included.
     taken: usize,
+    /// Whether nothing comes behind `rest`.
+    at_end: bool,
 }
 
 struct Part<'a> {
@@ -119,7 +122,9 @@ impl<'a> Parts<'a> {
         }
         let Some(content) = behind.get(..length) else { return Ok(None) };
         let padded = length.next_multiple_of(4);
-        // The last record's padding may be left out.
+        if padded > behind.len() && !self.at_end {
+            return Ok(None);
+        }
         self.rest = behind.get(padded..).unwrap_or_default();
         self.taken += PART_HEADER + padded.min(behind.len());
         Ok(Some(Part { content, first, last: matches!(kind, 0 | 3) }))

@@ -42,7 +42,7 @@ pub struct Records {
     header: Header,
     /// Records cut so far.
     count: usize,
-    /// Lines cut so far, blank ones too.
+    /// Lines, or framed records, cut so far, blank ones too.
     lines: usize,
     ended: bool,
 }
@@ -80,10 +80,17 @@ enum Content {
     /// Whole records, not yet read.
     Text {
         framing: Framing,
-        records: Vec<Bytes>,
-        line: usize,
+        records: Vec<Record>,
         header: Header,
     },
+}
+
+/// A record as it came, with its line end or framing.
+#[derive(Debug)]
+struct Record {
+    text: Bytes,
+    /// Its line in the body, from 1.
+    line: usize,
 }
 
 impl Records {
@@ -125,11 +132,11 @@ impl Records {
     /// # Errors
     /// A record is too long, there are too many, the framing is broken: the request fails as a whole.
     pub fn next_group(&mut self, most: usize) -> Result<Option<Group>, PredictError> {
-        let (first, line) = (self.count, self.lines);
+        let first = self.count;
         let (mut records, mut bytes) = (Vec::new(), 0);
         while records.len() < most && bytes < GROUP_BYTES {
             let Some(record) = self.next_record()? else { break };
-            bytes += record.len();
+            bytes += record.text.len();
             self.count += 1;
             records.push(record);
         }
@@ -138,7 +145,7 @@ impl Records {
             return Ok(None);
         }
         let (count, framing, header) = (records.len(), self.framing, self.header.clone());
-        Ok(Some(Group { first, count, content: Content::Text { framing, records, line, header } }))
+        Ok(Some(Group { first, count, content: Content::Text { framing, records, header } }))
     }
 
     /// A body without a single record is none.
@@ -153,20 +160,25 @@ impl Records {
         }
     }
 
-    fn next_record(&mut self) -> Result<Option<Bytes>, PredictError> {
-        loop {
-            let Some(length) = self.record_end()? else { return Ok(None) };
-            let record = self.buffer.split_to(length).freeze();
+    fn next_record(&mut self) -> Result<Option<Record>, PredictError> {
+        while let Some(length) = self.record_end()? {
+            let text = self.buffer.split_to(length).freeze();
             self.scan = Scan::default();
-            if self.framing == Framing::RecordIo {
-                return Ok(Some(record));
-            }
             self.lines += 1;
-            let blank = record.trim_ascii().is_empty();
-            if blank && !self.terms.every_line || self.framing == Framing::Csv && self.takes_as_header(&record)? {
-                continue;
+            if !self.is_passed_over(&text)? {
+                return Ok(Some(Record { text, line: self.lines }));
             }
-            return Ok(Some(record));
+        }
+        Ok(None)
+    }
+
+    /// Whether a line is none of the records: a blank one, a header.
+    fn is_passed_over(&mut self, line: &[u8]) -> Result<bool, PredictError> {
+        match self.framing {
+            Framing::RecordIo => Ok(false),
+            _ if !self.terms.every_line && line.trim_ascii().is_empty() => Ok(true),
+            Framing::JsonLines => Ok(false),
+            Framing::Csv => self.takes_as_header(line),
         }
     }
 
@@ -196,7 +208,7 @@ impl Records {
             Framing::RecordIo if self.count == 0 && self.buffer.len() < 4 && !self.ended => None,
             // Single records come without their framing.
             Framing::RecordIo if self.count == 0 && !record_io::is_framed(&self.buffer) => None,
-            Framing::RecordIo => record_io::length(&self.buffer)?,
+            Framing::RecordIo => record_io::length(&self.buffer, self.ended)?,
         };
         let end = end.or_else(|| self.ended.then_some(self.buffer.len()));
         match end.unwrap_or(self.buffer.len()) {
@@ -211,7 +223,7 @@ impl Records {
 
     /// A RecordIO body that ends within a record is broken; one that was never framed is a record.
     fn whole_record(&self, end: Option<usize>) -> Result<Option<usize>, PredictError> {
-        if record_io::is_framed(&self.buffer) && record_io::length(&self.buffer)?.is_none() {
+        if record_io::is_framed(&self.buffer) && record_io::length(&self.buffer, self.ended)?.is_none() {
             return Err(malformed("RecordIO", format!("record {} does not end", self.count)));
         }
         Ok(end)
@@ -289,13 +301,13 @@ impl Group {
 
     /// Its items, in order: of a bad record, why it is none.
     pub fn read(self, reads: Reads, limits: &Limits) -> Vec<ReadItem> {
-        let (framing, records, line, header) = match self.content {
+        let (framing, records, header) = match self.content {
             Content::Items(items) => return items,
-            Content::Text { framing, records, line, header } => (framing, records, line, header),
+            Content::Text { framing, records, header } => (framing, records, header),
         };
         let mut reading = Reading { reads, limits, names: rows::Names::default(), csv: csv::Lines::new(), header };
         let places = records.into_iter().enumerate();
-        places.map(|(place, record)| reading.item(framing, &record, self.first + place, line + place + 1)).collect()
+        places.map(|(place, record)| reading.item(framing, &record, self.first + place)).collect()
     }
 }
 
@@ -309,12 +321,12 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn item(&mut self, framing: Framing, record: &Bytes, item: usize, line: usize) -> ReadItem {
+    fn item(&mut self, framing: Framing, Record { text, line }: &Record, item: usize) -> ReadItem {
         match framing {
-            Framing::JsonLines => self.line(record.trim_ascii(), item).map_err(|error| json::on_line(line, error)),
-            Framing::Csv => self.row(record, item),
-            Framing::RecordIo if self.reads == Reads::Images => record_io::image(record),
-            Framing::RecordIo => record_io::row(record, item),
+            Framing::JsonLines => self.line(text.trim_ascii(), item).map_err(|error| json::on_line(*line, error)),
+            Framing::Csv => self.row(text, item),
+            Framing::RecordIo if self.reads == Reads::Images => record_io::image(text),
+            Framing::RecordIo => record_io::row(text, item),
         }
     }
 
