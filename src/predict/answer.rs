@@ -1,6 +1,7 @@
 //! The shapes of answers: Hugging Face's for classify and detect, DeepFace's for faces.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What one item of a request (an image, a row, a set of tensors) is answered with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,7 +37,7 @@ impl Answer {
 }
 
 /// A label and how sure the model is of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct LabelScore {
     pub label: String,
@@ -44,7 +45,7 @@ pub struct LabelScore {
 }
 
 /// A box with its label.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Detection {
     pub label: String,
@@ -54,7 +55,7 @@ pub struct Detection {
 }
 
 /// Corners in pixels of the image as sent, orientation applied.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Corners {
     pub xmin: f32,
@@ -64,21 +65,21 @@ pub struct Corners {
 }
 
 /// One vector.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Embedding {
     pub embedding: Vec<f32>,
 }
 
 /// All faces of an image.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Faces {
     pub results: Vec<Face>,
 }
 
 /// One face, with DeepFace's field names. What the manifest leaves out is left out here.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Face {
     pub facial_area: FacialArea,
@@ -104,7 +105,7 @@ pub struct Face {
 pub type Scores = std::collections::BTreeMap<String, f32>;
 
 /// Box and landmarks in pixels of the image as sent, orientation applied; `left` is the person's own left.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct FacialArea {
     pub x: f32,
@@ -119,7 +120,7 @@ pub struct FacialArea {
 }
 
 /// Two faces compared, with DeepFace's field names.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Comparison {
     pub verified: bool,
@@ -130,7 +131,7 @@ pub struct Comparison {
 }
 
 /// One row of a table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +141,7 @@ pub struct Row {
 }
 
 /// All outputs of one run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Tensors {
     pub model_name: String,
@@ -149,7 +150,7 @@ pub struct Tensors {
 }
 
 /// One output of a graph.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct OutputTensor {
     pub name: String,
@@ -157,6 +158,7 @@ pub struct OutputTensor {
     pub datatype: &'static str,
     pub shape: Vec<usize>,
     /// Flat, row-major.
+    #[schema(value_type = Vec<serde_json::Value>)]
     pub data: Values,
 }
 
