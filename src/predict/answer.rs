@@ -85,19 +85,25 @@ pub struct Face {
     pub facial_area: FacialArea,
     pub face_confidence: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub embedding: Option<Vec<f32>>,
     /// In years.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub age: Option<f32>,
     /// Label to per cent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<std::collections::BTreeMap<String, f32>>)]
     pub gender: Option<Scores>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub dominant_gender: Option<String>,
     /// Label to per cent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<std::collections::BTreeMap<String, f32>>)]
     pub emotion: Option<Scores>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub dominant_emotion: Option<String>,
 }
 
@@ -112,10 +118,15 @@ pub struct FacialArea {
     pub y: f32,
     pub w: f32,
     pub h: f32,
+    #[schema(min_items = 2, max_items = 2)]
     pub left_eye: [f32; 2],
+    #[schema(min_items = 2, max_items = 2)]
     pub right_eye: [f32; 2],
+    #[schema(min_items = 2, max_items = 2)]
     pub nose: [f32; 2],
+    #[schema(min_items = 2, max_items = 2)]
     pub mouth_left: [f32; 2],
+    #[schema(min_items = 2, max_items = 2)]
     pub mouth_right: [f32; 2],
 }
 
@@ -127,6 +138,7 @@ pub struct Comparison {
     pub distance: f32,
     pub threshold: f32,
     pub similarity_metric: &'static str,
+    #[schema(min_items = 2, max_items = 2)]
     pub facial_areas: [FacialArea; 2],
 }
 
@@ -135,6 +147,7 @@ pub struct Comparison {
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub label: Option<String>,
     /// Scores by label, or one value for regression.
     pub scores: Vec<f32>,

@@ -24,9 +24,11 @@ pub enum Input {
         name: String,
         /// Values below are refused.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         min: Option<f64>,
         /// Values above are refused.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         max: Option<f64>,
     },
     /// A tensor as the graph names it.

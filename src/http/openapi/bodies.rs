@@ -1,8 +1,9 @@
 //! What a request may be. Bodies are read by hand (`predict::request`), so that their forms are told by hand here.
 
+use serde_json::{Value, json};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{AdditionalProperties, ComponentsBuilder};
-use utoipa::openapi::{ObjectBuilder, Ref, Required, Schema};
+use utoipa::openapi::{Content, ContentBuilder, ObjectBuilder, Ref, Required, Schema};
 
 use super::answers::content;
 use super::shape::{
@@ -20,6 +21,9 @@ const CSV: &str = "A row a line, with a header of the features' names or without
 const NPY: &str = "One array of numpy's format: rows, or the model's one input.";
 const RECORDS: &str = "MXNet's RecordIO, an image a record.";
 const PROTOBUF: &str = "RecordIO with SageMaker's protobuf records: the tensor `values` is a row.";
+
+/// A row of the sample bundle of irises.
+const FLOWER: [f64; 4] = [5.1, 3.5, 1.4, 0.2];
 
 pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
     let data = described_text("`FP32`, `INT64`, `BYTES`, ...");
@@ -57,19 +61,23 @@ fn items() -> Shape {
 
 fn body() -> RequestBody {
     let contents = [
-        ("image/*", binary(IMAGE)),
-        ("application/x-image", binary(IMAGE)),
-        ("application/octet-stream", binary("Any of the others; the first bytes decide.")),
-        ("application/json", named("Items")),
-        ("application/jsonlines", described_text(LINES)),
-        ("text/csv", described_text(CSV)),
-        ("application/x-npy", binary(NPY)),
-        ("application/x-recordio", binary(RECORDS)),
-        ("application/x-recordio-protobuf", binary(PROTOBUF)),
-        ("multipart/form-data", form()),
+        ("image/*", content(binary(IMAGE))),
+        ("application/x-image", content(binary(IMAGE))),
+        ("application/octet-stream", content(binary("Any of the others; the first bytes decide."))),
+        ("application/json", shown(named("Items"), json!({ "instances": [FLOWER] }))),
+        ("application/jsonlines", shown(described_text(LINES), json!("[5.1, 3.5, 1.4, 0.2]\n[6.2, 2.9, 4.3, 1.3]\n"))),
+        ("text/csv", shown(described_text(CSV), json!("5.1,3.5,1.4,0.2\n6.2,2.9,4.3,1.3\n"))),
+        ("application/x-npy", content(binary(NPY))),
+        ("application/x-recordio", content(binary(RECORDS))),
+        ("application/x-recordio-protobuf", content(binary(PROTOBUF))),
+        ("multipart/form-data", content(form())),
     ];
     let body = RequestBodyBuilder::new().description(Some(ANY)).required(Some(Required::True));
-    contents.into_iter().fold(body, |body, (kind, shape)| body.content(kind, content(shape))).build()
+    contents.into_iter().fold(body, |body, (kind, content)| body.content(kind, content)).build()
+}
+
+fn shown(shape: Shape, example: Value) -> Content {
+    ContentBuilder::new().schema(Some(shape)).example(Some(example)).build()
 }
 
 /// Files under any name, and what is to be done with two of them.
