@@ -15,8 +15,8 @@ mod tensor;
 mod weights;
 
 pub use error::{LoadError, RunError, ScanError};
-pub use onnx::{Graph, Session};
 pub use machine::{available_cores, free_memory, memory_limit, resident_memory};
+pub use onnx::{Graph, Session};
 pub use pool::{Pool, PoolError, QueueFull};
 pub use reclaim::return_freed_memory;
 pub use signature::{Binding, GraphSignature, Port};

@@ -12,6 +12,7 @@ use strongroom::http::Config;
 
 const ID: &str = "x-amzn-sagemaker-inference-id";
 
+/// "`/ping` is 503 with the reason until the model has passed its self-test, and 200 with an empty body after."
 #[test]
 fn ping_is_503_with_the_reason_until_ready_and_200_and_empty_after() {
     let test = TestServer::starting(config());
@@ -35,6 +36,7 @@ fn a_request_before_ready_is_503_not_ready() {
     assert_eq!(test.get("/metrics").status, 200);
 }
 
+/// "An answer's Content-Type is bare, since data capture takes no parameters."
 #[test]
 fn invocations_and_analyze_answer_with_the_models_bytes_and_bare_content_type() {
     let test = TestServer::ready(config());
@@ -45,6 +47,8 @@ fn invocations_and_analyze_answer_with_the_models_bytes_and_bare_content_type() 
     }
 }
 
+/// "`X-Amzn-SageMaker-Content-Type` and `X-Amzn-SageMaker-Accept` stand for Content-Type and Accept where those are
+/// absent."
 #[test]
 fn content_type_and_accept_reach_the_model_and_amazons_own_stand_in_for_them() {
     let test = TestServer::ready(config());
@@ -57,6 +61,7 @@ fn content_type_and_accept_reach_the_model_and_amazons_own_stand_in_for_them() {
     assert!(answer.text().contains(r#"Some(\"show/headers\") Some(\"g/h\")"#), "{}", answer.text());
 }
 
+/// "`X-Amzn-SageMaker-Inference-Id` is the request's id in its answer, its error and the log."
 #[test]
 fn a_valid_inference_id_is_the_request_id_and_any_other_is_replaced() {
     let test = TestServer::ready(config());
@@ -69,6 +74,8 @@ fn a_valid_inference_id_is_the_request_id_and_any_other_is_replaced() {
     }
 }
 
+/// "An error is `{"error":{"code","message","request_id"}}` of at most 2,048 characters, with the caller's faults in
+/// 4xx."
 #[test]
 fn an_error_body_has_code_message_and_id_and_at_most_2048_characters() {
     let test = TestServer::ready(config());
@@ -78,6 +85,7 @@ fn an_error_body_has_code_message_and_id_and_at_most_2048_characters() {
     assert_eq!(test.post("/invocations", b"").code(), (400, "empty_body".into()));
 }
 
+/// "Another path is 404 and another method 405, with the same body."
 #[test]
 fn unknown_paths_are_404_and_wrong_methods_405_with_our_body() {
     let test = TestServer::ready(config());
@@ -145,6 +153,7 @@ fn metrics_count_requests_by_route_status_and_code() {
     }
 }
 
+/// "A body above the limit is 413, by its Content-Length before it is read."
 #[test]
 fn a_body_over_the_limit_is_413_by_its_content_length_before_it_is_read() {
     let test = TestServer::ready(config());
@@ -166,6 +175,7 @@ fn a_client_that_sends_the_whole_oversized_body_still_gets_its_413() {
     assert_eq!(test.post("/invocations", &vec![b'x'; 3 << 20]).code(), (413, "body_too_large".into()));
 }
 
+/// "A chunked body above the limit is 413 as soon as it passes it."
 #[test]
 fn a_chunked_body_is_taken_up_to_the_limit_and_413_above_while_it_arrives() {
     let test = TestServer::ready(config());
@@ -228,6 +238,7 @@ fn ping_is_answered_while_all_inference_threads_are_busy() {
     busy.into_iter().for_each(|request| assert_eq!(request.join().unwrap().status, 200));
 }
 
+/// "More requests than threads and queue hold are 503 `overloaded` at once, with Retry-After."
 #[test]
 fn more_requests_than_threads_and_queue_hold_are_503_overloaded_at_once() {
     let test = TestServer::ready(config());
@@ -242,6 +253,7 @@ fn more_requests_than_threads_and_queue_hold_are_503_overloaded_at_once() {
     assert_eq!(test.post("/invocations", b"[]").status, 200);
 }
 
+/// "A request past its deadline is 503 `deadline_exceeded`, and queued work past it is dropped before it costs CPU."
 #[test]
 fn past_the_deadline_is_503_and_queued_work_is_dropped_before_it_costs_cpu() {
     let test = TestServer::ready(Config { threads: 1, deadline: Duration::from_millis(300), ..config() });
@@ -387,6 +399,7 @@ fn drain(test: TestServer) {
     runtime.block_on(test.server.drain());
 }
 
+/// "One failed request is one error answer: a panic is 500 `internal`, and the server lives."
 #[test]
 fn a_panic_is_500_internal_and_the_server_lives() {
     let test = TestServer::ready(config());
@@ -406,6 +419,7 @@ fn a_model_that_fails_its_self_test_after_a_panic_poisons_ping() {
     assert_eq!(test.post("/invocations", b"[]").code(), (503, "not_ready".into()));
 }
 
+/// "After SIGTERM `/ping` is 503, accepted requests are answered, and new ones are 503 `draining` with Retry-After."
 #[test]
 fn draining_answers_what_was_accepted_and_refuses_the_rest() {
     let test = TestServer::ready(Config { drain_grace: Duration::from_secs(5), ..config() });

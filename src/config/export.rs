@@ -9,16 +9,19 @@ use super::registry::StoreArgs;
 use crate::registry::ModelRef;
 
 const HELP: &str = "\
-What is written is sealed as it is in the registry, and needs no key: entry.json (the version's register entry), keyslots/
-and blobs/. Mounted as a container's model directory it is served with STRONGROOM_KEY alone, without a registry.
-OUT appears whole or not at all; every sealed file's SHA-256 is compared with its name on the way.
+The sealed bytes are copied as they are, so no key is needed: entry.json, keyslots/ and blobs/. Mounted as a container's
+model directory they are served with STRONGROOM_KEY and without a registry. What is made appears whole or not at all, and
+each sealed file's SHA-256 is compared with its name on the way.
 
-Examples:
+As one archive, for ModelDataUrl:
   strongroom export face-analyzer:1.0.0 --registry s3://bucket/models -o model.tar.gz
-  aws s3 cp model.tar.gz s3://bucket/face-analyzer/model.tar.gz             then: ModelDataUrl
+  aws s3 cp model.tar.gz s3://bucket/face-analyzer/model.tar.gz
 
-  strongroom export face-analyzer --registry s3://bucket/models -o exported
-  aws s3 cp --recursive exported s3://bucket/face-analyzer/exported/        then: ModelDataSource, S3Prefix, None
+As it is, for ModelDataSource with S3Prefix and compression None:
+  strongroom export face-analyzer:1.0.0 --registry s3://bucket/models -o exported
+  aws s3 cp --recursive exported s3://bucket/face-analyzer/exported/
+
+To try it here:
   strongroom predict ./exported --key file:kek photo.jpg";
 
 /// Write a sealed version as SageMaker mounts it: a directory or a model.tar.gz

@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Config;
 use super::error::Failure;
+use super::source::TAKEN_UP;
 
 /// Bodies of the largest size that fit at least, however short the queue is.
 const MIN_BODIES: usize = 4;
@@ -35,7 +36,8 @@ impl Admission {
     pub(super) fn new(config: &Config) -> Self {
         let (threads, queue) = (config.threads, config.queue);
         let places = threads.saturating_add(queue).min(Semaphore::MAX_PERMITS);
-        let bytes = config.max_body.saturating_mul(places.max(MIN_BODIES)).min(Semaphore::MAX_PERMITS);
+        let body = config.max_body.max(2 * TAKEN_UP);
+        let bytes = body.saturating_mul(places.max(MIN_BODIES)).min(Semaphore::MAX_PERMITS);
         Self { permits: Arc::new(Semaphore::new(places)), bytes: Arc::new(Semaphore::new(bytes)), threads, queue }
     }
 

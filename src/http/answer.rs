@@ -10,6 +10,7 @@ use crate::predict::request::{Decoded, Envelope, Group};
 use crate::predict::response::{self, Format, LineFormat};
 use crate::predict::{Answer, Answered, PredictError, Request, Response};
 
+use super::admission::Room;
 use super::error::Failure;
 use super::inference::{self, Done, Thread, Ticket};
 use super::source::Source;
@@ -43,8 +44,8 @@ pub(super) enum Content {
 pub(super) enum Whole {
     /// The few items it has were answered on the same thread.
     Answered(Response),
-    /// To be spread.
-    Many(Decoded),
+    /// To be spread; with the room that the body took.
+    Many(Decoded, Option<Room>),
 }
 
 impl Piece {
@@ -56,10 +57,10 @@ impl Piece {
 
 /// The answer to a whole body as one JSON document.
 pub(super) async fn document(ticket: &Arc<Ticket>, work: &SharedWork, request: Request) -> Result<Response, Failure> {
-    match whole(ticket, work, request, Format::Json).await? {
+    match whole(ticket, work, request, None, Format::Json).await? {
         Whole::Answered(response) => Ok(response),
-        Whole::Many(Decoded { items, envelope }) => {
-            gather(ticket, work, Source::items(items), envelope, Format::Json).await
+        Whole::Many(Decoded { items, envelope }, room) => {
+            gather(ticket, work, Source::items(items, room), envelope, Format::Json).await
         }
     }
 }
@@ -81,11 +82,13 @@ pub(super) async fn gather(
     encode(ticket, work, answers, envelope, format).await
 }
 
-/// Reads a body on an inference thread, and answers it there if there are no more items than a thread takes at a time.
+/// Reads a body, which takes `room`, on an inference thread, and answers it there if there are no more items than a
+/// thread takes at a time.
 pub(super) async fn whole(
     ticket: &Arc<Ticket>,
     work: &SharedWork,
     request: Request,
+    room: Option<Room>,
     format: Format,
 ) -> Result<Whole, Failure> {
     let job = move |thread: &mut Thread<'_>| {
@@ -95,7 +98,7 @@ pub(super) async fn whole(
         // The items hold what they need of it.
         drop(request);
         if response::line_format(format, &envelope).is_some() || items.len() > thread.hosted.group_size() {
-            return Ok((Whole::Many(Decoded { items, envelope }), stages, Tally::default()));
+            return Ok((Whole::Many(Decoded { items, envelope }, room), stages, Tally::default()));
         }
         let piece = answer_group(thread, Group::of(0, items), Wanted::Answers)?;
         let Content::Answers(answers) = piece.content else { return Err(Failure::Internal) };
@@ -104,10 +107,12 @@ pub(super) async fn whole(
         let begun = Instant::now();
         let response = response::encode(&answers, &envelope, format)?;
         stages.encode = begun.elapsed();
+        drop(room);
         Ok((Whole::Answered(response), stages, piece.tally))
     };
     let Done { result, queued } = inference::run(ticket, job).await?;
-    let (whole, stages, tally) = result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))?;
+    let (whole, stages, tally) =
+        result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))?;
     work.borrow_mut().add(queued, stages, tally);
     Ok(whole)
 }
@@ -140,7 +145,8 @@ pub(super) fn spread(
                 answer_group(thread, group, wanted)
             };
             let Done { result, queued } = inference::run(&ticket, job).await?;
-            let mut piece = result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))?;
+            let mut piece =
+                result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))?;
             work.borrow_mut().add(queued, piece.stages, piece.take_tally());
             Ok(piece)
         }
@@ -212,7 +218,9 @@ fn write_lines(
                 format.write(&mut text, &answer)?;
                 count(&answer, tally);
             }
-            Err(error) if bad == BadRecords::Fail || matches!(error, PredictError::Abandoned) => return Err(error.into()),
+            Err(error) if bad == BadRecords::Fail || matches!(error, PredictError::Abandoned) => {
+                return Err(error.into());
+            }
             Err(error) => {
                 let failure = Failure::Predict(error);
                 format.write_document(&mut text, &failure.line());

@@ -88,7 +88,9 @@ impl Failure {
         let (status, code) = self.status_and_code();
         let id = request_id(request);
         // What is the caller's fault they are told; 503 and 507 are said by the access log's code. The rest is ours.
-        if status.is_server_error() && ![StatusCode::SERVICE_UNAVAILABLE, StatusCode::INSUFFICIENT_STORAGE].contains(&status) {
+        if status.is_server_error()
+            && ![StatusCode::SERVICE_UNAVAILABLE, StatusCode::INSUFFICIENT_STORAGE].contains(&status)
+        {
             tracing::error!(request_id = id, code, error = chain(self), "request failed");
         }
         let mut builder = HttpResponse::build(status);

@@ -37,7 +37,7 @@ pub(super) async fn post(request: HttpRequest, payload: web::Payload, shared: we
     let answered = async {
         // Taken once: a request accepted before SIGTERM is answered, however late its body ends.
         let hosted = shared.ready_model()?;
-        answer(&request, payload, &shared, &hosted).await
+        answer(&request, payload, &shared, hosted).await
     };
     match shared.before_cut(answered).await {
         Ok(response) => response,
@@ -55,7 +55,8 @@ pub(super) async fn answer(
     let deadline = Instant::now() + shared.config.deadline;
     let in_flight = hosted.begin()?;
     let asked = Asked::of(request, shared);
-    let intake = hosted.model.engine.intake(asked.media_type.as_deref(), asked.accept.as_deref(), terms(shared, hosted))?;
+    let intake =
+        hosted.model.engine.intake(asked.media_type.as_deref(), asked.accept.as_deref(), terms(shared, hosted))?;
     let work = work::of(request);
     let limit = match &intake.records {
         Some(_) => shared.config.max_records_body,
@@ -73,9 +74,9 @@ pub(super) async fn answer(
             work.borrow_mut().bytes_in = body.len();
             let ticket = Ticket::new(shared, hosted, in_flight, deadline)?;
             let whole = Request { media_type: asked.media_type.clone(), accept: None, body };
-            match answer::whole(&ticket, &work, whole, intake.format).await? {
+            match answer::whole(&ticket, &work, whole, Some(incoming.room), intake.format).await? {
                 Whole::Answered(response) => return Ok(asked.respond(hosted, response)),
-                Whole::Many(Decoded { items, envelope }) => (ticket, Source::items(items), envelope),
+                Whole::Many(Decoded { items, envelope }, room) => (ticket, Source::items(items, room), envelope),
             }
         }
     };

@@ -1,6 +1,7 @@
 //! Answers that have a line each: gathered into one body, or sent as they come.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt;
@@ -15,6 +16,9 @@ use super::work::SharedWork;
 
 /// Parts of a stream that may wait for the client to take them.
 const PARTS_AHEAD: usize = 4;
+
+/// Between a stream's last line and its break: actix closes the connection then without writing what still waits.
+const LAST_LINE: Duration = Duration::from_millis(100);
 
 /// How lines are to be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,7 @@ pub(super) struct Broken;
 /// Takes pieces until there is an answer to give: at the first one for a stream, else at the end, or when more bytes wait
 /// than a body may have. A request none of whose items has an answer fails as its first does, but for a batch's.
 pub(super) async fn deliver(
-    ticket: &std::sync::Arc<Ticket>,
+    ticket: &Arc<Ticket>,
     work: &SharedWork,
     pieces: impl Stream<Item = Result<Piece, Failure>> + 'static,
     delivery: Delivery,
@@ -54,7 +58,7 @@ pub(super) async fn deliver(
         failed = failed.or(lines.add(piece)?);
         let begins = delivery == Delivery::Stream && answered > 0;
         if begins || lines.text.len() > ticket.shared.config.max_body {
-            return Ok(Body::Stream(send(std::sync::Arc::clone(ticket), work.clone(), lines, pieces)));
+            return Ok(Body::Stream(send(Arc::clone(ticket), work.clone(), lines, pieces)));
         }
     }
     match failed {
@@ -107,7 +111,7 @@ type Pieces = Pin<Box<dyn Stream<Item = Result<Piece, Failure>>>>;
 /// Sends what there is and what comes, on a task of its own: a client that does not take it must not keep the request
 /// alive, and one that is gone ends it.
 fn send(
-    ticket: std::sync::Arc<Ticket>,
+    ticket: Arc<Ticket>,
     work: SharedWork,
     mut lines: Lines,
     mut pieces: Pieces,
@@ -115,21 +119,25 @@ fn send(
     let (sender, mut receiver) = mpsc::channel(PARTS_AHEAD);
     let client = Client { sender, patience: ticket.shared.config.client_timeout };
     rt::spawn(async move {
-        let mut next = Some(lines.take());
-        while let Some(part) = next.take() {
-            if !client.takes(Ok(part)).await {
+        loop {
+            if !client.takes(Ok(lines.take())).await {
                 return;
             }
-            next = match ticket.shared.before_cut(async { pieces.next().await.transpose() }).await {
+            let next = ticket.shared.before_cut(async { pieces.next().await.transpose() }).await;
+            let added = match next {
                 Ok(None) => return,
-                Ok(Some(piece)) => lines.add(piece).map(|_failed| lines.take()).ok(),
-                Err(failure) => {
-                    work.borrow_mut().broken = Some(failure.status_and_code().1);
-                    lines.add_text(failure.line().into_bytes());
-                    let _ = client.takes(Ok(lines.take())).await && client.takes(Err(Broken)).await;
-                    return;
-                }
+                Ok(Some(piece)) => lines.add(piece).map(drop),
+                Err(failure) => Err(failure),
             };
+            if let Err(failure) = added {
+                work.borrow_mut().broken = Some(failure.status_and_code().1);
+                lines.add_text(failure.line().into_bytes());
+                if client.takes(Ok(lines.take())).await {
+                    tokio::time::sleep(LAST_LINE).await;
+                    client.takes(Err(Broken)).await;
+                }
+                return;
+            }
         }
     });
     Box::pin(stream::poll_fn(move |context| receiver.poll_recv(context)))

@@ -123,11 +123,7 @@ impl Metrics {
             requests: register(all, telemetry::REQUESTS, Family::default()),
             outcomes: Bounded::new(MOST_OUTCOMES),
             total: register(all, telemetry::REQUEST_TOTAL, Histogram::new(BUCKETS)),
-            stages: register(
-                all,
-                telemetry::REQUEST_STAGE,
-                Family::new_with_constructor(|| Histogram::new(BUCKETS)),
-            ),
+            stages: register(all, telemetry::REQUEST_STAGE, Family::new_with_constructor(|| Histogram::new(BUCKETS))),
             items: register(all, telemetry::ITEMS, Family::default()),
             classes: register(all, telemetry::CLASSES, Family::default()),
             class_names: Bounded::new(MOST_CLASSES),

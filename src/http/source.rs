@@ -9,12 +9,12 @@ use super::body::Incoming;
 use super::error::Failure;
 
 /// A body of records is taken up when so much of it is there, or its end: who sends slowly keeps no place for it.
-const TAKEN_UP: usize = 1 << 20;
+pub(super) const TAKEN_UP: usize = 1 << 20;
 
 /// Where groups come from.
 pub(super) enum Source {
-    /// A document that was read.
-    Items { items: vec::IntoIter<ReadItem>, first: usize },
+    /// A document that was read, with the room that its body took.
+    Items { items: vec::IntoIter<ReadItem>, first: usize, _room: Option<Room> },
     /// Records, cut from a body while it arrives.
     Records(Box<Arriving>),
 }
@@ -26,8 +26,8 @@ pub(super) struct Arriving {
 }
 
 impl Source {
-    pub(super) fn items(items: Vec<ReadItem>) -> Self {
-        Self::Items { items: items.into_iter(), first: 0 }
+    pub(super) fn items(items: Vec<ReadItem>, room: Option<Room>) -> Self {
+        Self::Items { items: items.into_iter(), first: 0, _room: room }
     }
 
     /// Waits until the body is worth being taken up.
@@ -42,7 +42,7 @@ impl Source {
     /// At most `most` items, with the room that their text takes.
     pub(super) async fn next(&mut self, most: usize) -> Result<Option<(Group, Option<Room>)>, Failure> {
         match self {
-            Self::Items { items, first } => {
+            Self::Items { items, first, .. } => {
                 let some: Vec<ReadItem> = items.by_ref().take(most).collect();
                 let place = std::mem::replace(first, *first + some.len());
                 Ok((!some.is_empty()).then(|| (Group::of(place, some), None)))

@@ -42,7 +42,8 @@ fn cgroup_limit() -> Option<u64> {
     });
     let limits = paths.flat_map(|(mount, file, path)| {
         let levels = Path::new(path.trim_start_matches('/')).ancestors();
-        levels.filter_map(move |level| read_to_string(Path::new(mount).join(level).join(file)).ok()?.trim().parse().ok())
+        levels
+            .filter_map(move |level| read_to_string(Path::new(mount).join(level).join(file)).ok()?.trim().parse().ok())
     });
     limits.min()
 }
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_holds_less_than_it_may() {
+    fn what_is_held_is_less_than_what_may_be() {
         let (limit, resident) = (memory_limit().unwrap(), resident_memory().unwrap());
         assert!(resident > 0 && resident < limit, "{resident} of {limit}");
         assert!(free_memory().unwrap() <= limit - resident / 2);

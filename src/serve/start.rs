@@ -12,7 +12,7 @@ use crate::predict::Predictor;
 use crate::registry::{Fetched, ModelRef, RegistryError, fetch_mount};
 
 use super::engine::PredictEngine;
-use super::stages::{StartError, Stages, blocking};
+use super::stages::{Stages, StartError, blocking};
 
 /// Fetches, opens, loads and tests a registry's model.
 pub(super) async fn from_registry(

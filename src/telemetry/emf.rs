@@ -26,8 +26,7 @@ pub fn write(line: &Line<'_>) {
 
 fn document(line: &Line<'_>, milliseconds: u64) -> Value {
     let names: Vec<&str> = line.dimensions.iter().map(|(name, _)| *name).collect();
-    let units: Vec<Value> =
-        line.metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+    let units: Vec<Value> = line.metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
     let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [names], "Metrics": units });
     let mut document = Map::new();
     document.insert("_aws".to_owned(), json!({ "Timestamp": milliseconds, "CloudWatchMetrics": [directive] }));
@@ -53,7 +52,10 @@ mod tests {
         assert_eq!(directive["Namespace"], "Strongroom");
         assert_eq!(directive["Dimensions"], json!([["Model", "Route"]]));
         assert_eq!(directive["Metrics"][0], json!({ "Name": "Latency", "Unit": "Milliseconds" }));
-        assert_eq!((&document["Latency"], &document["Model"], &document["Code"]), (&json!(1.5), &json!("iris"), &json!("ok")));
+        assert_eq!(
+            (&document["Latency"], &document["Model"], &document["Code"]),
+            (&json!(1.5), &json!("iris"), &json!("ok"))
+        );
         assert!(document["_aws"]["Timestamp"].is_u64());
     }
 }

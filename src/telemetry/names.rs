@@ -53,7 +53,8 @@ pub const ITEMS: Name = stable("strongroom_items", Unit::None, "Images, rows and
 /// Metric: label `class`: the first 20 classes that were answered, and `other`.
 pub const CLASSES: Name = stable("strongroom_classes", Unit::None, "Answers by their best class");
 /// Metric: of decoded images, in millions of pixels.
-pub const IMAGE_SIZE: Name = stable("strongroom_image_megapixels", Unit::None, "Sizes of images, in millions of pixels");
+pub const IMAGE_SIZE: Name =
+    stable("strongroom_image_megapixels", Unit::None, "Sizes of images, in millions of pixels");
 /// Metric: resident memory of the process.
 pub const MEMORY: Name = stable("strongroom_resident_memory", Unit::Bytes, "Memory the process holds");
 /// Metric: what the machine or its cgroup allows.

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use strongroom::bundle::{Answers, Limits};
 use strongroom::http::{Card, Config, Engine, LoadFailure, Loader, Loading, Model, Sample, Server, Worker};
 use strongroom::model::RunError;
-use strongroom::predict::request::{self, Decoded, Envelope, Group, Item, Reads, Terms};
+use strongroom::predict::request::{self, Decoded, Envelope, Group, Item, RawRow, Reads, Terms};
 use strongroom::predict::{
-    Answer, Answered, Input, Intake, LabelScore, PredictError, Request, SelfTestError, request::RawRow, response, Row,
+    self, Answered, Input, Intake, LabelScore, PredictError, Request, Row, SelfTestError, response,
 };
 
 /// Longest wait for anything.
@@ -77,14 +77,17 @@ pub(crate) fn echo(text: &str) -> String {
     serde_json::to_string(&said(text)).unwrap()
 }
 
-fn said(text: &str) -> Answer {
-    Answer::Labels(vec![LabelScore { label: text.to_owned(), score: 1.0 }])
+fn said(text: &str) -> predict::Answer {
+    predict::Answer::Labels(vec![LabelScore { label: text.to_owned(), score: 1.0 }])
 }
 
 impl Engine for Scripted {
     fn intake(&self, media_type: Option<&str>, accept: Option<&str>, terms: Terms) -> Result<Intake, PredictError> {
         if media_type == Some("show/headers") {
-            return Err(PredictError::NotAcceptable { found: format!("{media_type:?} {accept:?}"), expected: "nothing" });
+            return Err(PredictError::NotAcceptable {
+                found: format!("{media_type:?} {accept:?}"),
+                expected: "nothing",
+            });
         }
         let format = response::negotiate(accept, response::Answers::Labels)?;
         let records = match media_type {
@@ -120,7 +123,7 @@ impl Drop for ScriptedWorker {
 }
 
 impl ScriptedWorker {
-    fn answer_one(&self, item: Item, abandoned: &dyn Fn() -> bool) -> Result<Answer, PredictError> {
+    fn answer_one(&self, item: Item, abandoned: &dyn Fn() -> bool) -> Result<predict::Answer, PredictError> {
         let text = match item {
             Item::Image(text) => text,
             // Rows are numbers: those below 0 are bad, 1000 waits, others are answered with their first number.
@@ -136,7 +139,7 @@ impl ScriptedWorker {
                 if number == 1000.0 {
                     drop(self.0.opened.wait_while(self.0.open.lock().unwrap(), |open| !*open).unwrap());
                 }
-                return Ok(Answer::Row(Row { label: None, scores: vec![number as f32] }));
+                return Ok(predict::Answer::Row(Row { label: None, scores: vec![number as f32] }));
             }
             other => panic!("the test sends {other:?}"),
         };
@@ -208,6 +211,7 @@ impl Loader for ScriptedLoader {
                 url if url.contains("panic") => panic!("as the test wants it"),
                 url => {
                     if url.contains("slow") {
+                        script.taken.fetch_add(1, Ordering::SeqCst);
                         let waits = Arc::clone(&script);
                         tokio::task::spawn_blocking(move || {
                             drop(waits.opened.wait_while(waits.open.lock().unwrap(), |open| !*open).unwrap());

@@ -78,7 +78,12 @@ pub struct Group {
 enum Content {
     Items(Vec<ReadItem>),
     /// Whole records, not yet read.
-    Text { framing: Framing, records: Vec<Bytes>, line: usize, header: Header },
+    Text {
+        framing: Framing,
+        records: Vec<Bytes>,
+        line: usize,
+        header: Header,
+    },
 }
 
 impl Records {
