@@ -13,13 +13,17 @@ use crate::server::send;
 pub(crate) fn run(served: &Served, cases: u64, models: &Value) -> u64 {
     let work = tempfile::tempdir().unwrap();
     let report = work.path().join("report.json");
-    let output = command(served, cases, models, &report).current_dir(work.path()).output().expect("schemathesis starts");
+    let output =
+        command(served, cases, models, &report).current_dir(work.path()).output().expect("schemathesis starts");
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     assert!(report["failures"] == serde_json::json!([]) && report["errors"] == serde_json::json!([]), "{report:#}");
     let generated = report["test_cases"]["generated"].as_u64().unwrap();
-    println!("schemathesis: {generated} requests, {} operations, {} s", report["operations"]["tested"], report["running_time"]);
+    println!(
+        "schemathesis: {generated} requests, {} operations, {} s",
+        report["operations"]["tested"], report["running_time"]
+    );
     generated
 }
 
