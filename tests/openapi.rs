@@ -48,7 +48,7 @@ fn every_error_code_of_the_sources_is_in_the_document_and_no_other() {
 
 /// The words of every schema of a code and of a type.
 fn collect(document: &Value, codes: &mut BTreeSet<String>, kinds: &mut BTreeSet<String>) {
-    let mut add = |name: &str, words: &mut BTreeSet<String>| {
+    let add = |name: &str, words: &mut BTreeSet<String>| {
         let found = document["properties"][name]["enum"].as_array().into_iter().flatten();
         words.extend(found.filter_map(Value::as_str).map(str::to_owned));
     };

@@ -26,9 +26,9 @@ const PROTOBUF: &str = "RecordIO with SageMaker's protobuf records: the tensor `
 const FLOWER: [f64; 4] = [5.1, 3.5, 1.4, 0.2];
 
 pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
-    let data = described_text("`FP32`, `INT64`, `BYTES`, ...");
+    let datatype = described_text("`FP32`, `INT64`, `BYTES`, ...");
     let tensor =
-        [("name", text()), ("shape", some(count())), ("datatype", data), ("data", some(Schema::default().into()))];
+        [("name", text()), ("shape", some(count())), ("datatype", datatype), ("data", some(Schema::default().into()))];
     components
         .schema_from::<LoadRequest>()
         .schema(
