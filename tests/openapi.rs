@@ -102,19 +102,29 @@ fn the_document_is_shown_only_where_it_is_switched_on() {
 }
 
 #[test]
-fn schemathesis_finds_no_answer_that_is_not_documented() {
-    let cases: u64 = std::env::var(CASES).map_or(1_000, |cases| cases.parse().unwrap());
-    let mut tried = schemathesis::run(&one_model("iris-random-forest"), cases * 4 / 10, &json!({}));
-    tried += schemathesis::run(&one_model("imagenet-efficientnet-lite0"), cases / 10, &json!({}));
-    let many = many_models();
+fn schemathesis_finds_no_undocumented_answer_of_a_model_of_rows() {
+    schemathesis::run(&one_model("iris-random-forest"), cases() * 4 / 10, &json!({}));
+}
+
+#[test]
+fn schemathesis_finds_no_undocumented_answer_of_a_model_of_images() {
+    schemathesis::run(&one_model("imagenet-efficientnet-lite0"), cases() * 2 / 10, &json!({}));
+}
+
+#[test]
+fn schemathesis_finds_no_undocumented_answer_of_a_multi_model_endpoint() {
+    let served = many_models();
     let url = artifact("iris-random-forest").display().to_string();
     let models = json!({ "flowers": url, "a/name with %, ö and a slash": url });
     for (name, url) in models.as_object().unwrap() {
         let body = json!({ "model_name": name, "url": url }).to_string();
-        assert_eq!(send(many.address, "POST", "/models", &[], body.as_bytes()).status, 200);
+        assert_eq!(send(served.address, "POST", "/models", &[], body.as_bytes()).status, 200);
     }
-    tried += schemathesis::run(&many, cases - tried.min(cases), &models);
-    assert!(tried >= cases, "only {tried} requests were tried");
+    schemathesis::run(&served, cases() * 4 / 10, &models);
+}
+
+fn cases() -> u64 {
+    std::env::var(CASES).map_or(1_000, |cases| cases.parse().unwrap())
 }
 
 fn one_model(bundle: &str) -> Served {
