@@ -18,8 +18,10 @@ mod listener;
 mod metrics;
 mod model;
 mod models;
+mod openapi;
 mod ping;
 mod readiness;
+mod routes;
 mod server;
 mod shared;
 mod source;
@@ -31,6 +33,7 @@ use std::time::Duration;
 pub use inference::{Engine, Model, Sample, Worker};
 pub use model::Card;
 pub use models::{LoadFailure, Loader, Loading};
+pub use openapi::document_of_all_servers;
 pub use server::{BindError, Control, Server};
 
 /// What the server listens on and how much it takes.
@@ -58,6 +61,8 @@ pub struct Config {
     pub queue: usize,
     /// Whether `/analyze` and `/test` are there.
     pub convenience_routes: bool,
+    /// Whether `/openapi.json` is there.
+    pub openapi: bool,
     /// Longest silence of a client within a request.
     pub client_timeout: Duration,
     /// Between the first 503 of `/ping` and the closed port, so that callers can look elsewhere.
@@ -87,6 +92,7 @@ impl Default for Config {
             threads: 1,
             queue: 8,
             convenience_routes: true,
+            openapi: false,
             client_timeout: Duration::from_secs(10),
             drain_grace: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(22),

@@ -80,6 +80,10 @@ pub struct ServeArgs {
     #[arg(long, env = "STRONGROOM_CONVENIENCE_ROUTES", value_name = "BOOL", default_value = "true")]
     #[arg(action = ArgAction::Set)]
     convenience_routes: Checked<bool>,
+    /// Whether GET /openapi.json answers what routes this server has
+    #[arg(long, env = "STRONGROOM_OPENAPI", value_name = "BOOL", default_value = "false")]
+    #[arg(action = ArgAction::Set)]
+    openapi: Checked<bool>,
     /// Tell CloudWatch of each request, by a line of its Embedded Metric Format on stdout
     #[arg(long, env = "STRONGROOM_EMF", value_name = "BOOL", default_value = "false")]
     #[arg(action = ArgAction::Set)]
@@ -239,6 +243,7 @@ impl ServeArgs {
         let bind = problems.optional("STRONGROOM_BIND (--bind)", self.bind);
         let convenience = "STRONGROOM_CONVENIENCE_ROUTES (--convenience-routes)";
         let convenience_routes = problems.optional(convenience, Some(self.convenience_routes)).unwrap_or(true);
+        let openapi = problems.optional("STRONGROOM_OPENAPI (--openapi)", Some(self.openapi)).unwrap_or(false);
         let emf = problems.optional("STRONGROOM_EMF (--emf)", Some(self.emf)).unwrap_or(false);
         http::Config {
             bind: bind.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], port))),
@@ -252,6 +257,7 @@ impl ServeArgs {
             threads,
             queue,
             convenience_routes,
+            openapi,
             ..http::Config::default()
         }
     }

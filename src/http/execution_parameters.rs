@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::memory_limit;
 
@@ -14,9 +15,11 @@ const USUAL_PAYLOAD: usize = 6;
 /// A request's body, what is read of it and its answers are taken to need so many times its length.
 const WORKING_MEMORY: u64 = 8;
 
-#[derive(Debug, PartialEq, Serialize)]
+/// In the platform's words.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ExecutionParameters)]
 #[serde(rename_all = "PascalCase")]
-struct Parameters {
+pub(super) struct Parameters {
     max_concurrent_transforms: usize,
     batch_strategy: &'static str,
     #[serde(rename = "MaxPayloadInMB")]

@@ -12,6 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, rt, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use utoipa::ToSchema;
 
 use crate::model::return_freed_memory;
 
@@ -20,7 +21,7 @@ use super::hosted::Hosted;
 use super::inference::Model;
 use super::invocations;
 use super::shared::Shared;
-use dialect::Refusal;
+pub(super) use dialect::Refusal;
 
 /// Longest name of a model, in bytes.
 const MAX_NAME_LEN: usize = 1_024;
@@ -157,9 +158,13 @@ impl Models {
     }
 }
 
-#[derive(Deserialize)]
-struct LoadRequest {
+/// What is to be loaded.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct LoadRequest {
+    /// A key under which it is asked for; never a path.
+    #[schema(min_length = 1, max_length = 1_024)]
     model_name: String,
+    /// The directory where it is mounted.
     url: String,
 }
 

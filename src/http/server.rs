@@ -5,18 +5,17 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder, Route};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
 use tokio::sync::oneshot;
 
 use super::error::Failure;
 use super::inference::Model;
 use super::listener::Listener;
 use super::models::Loader;
+use super::routes::{self, Operation, Place};
 use super::shared::Shared;
-use super::{Config, access, convenience, execution_parameters, invocations, metrics, model, models, ping};
+use super::{Config, access, convenience, execution_parameters, invocations, metrics, model, models, openapi, ping};
 
 /// Connections the kernel holds while none is accepted; the platform wants one accepted within 250 ms.
 const BACKLOG: u32 = 2_048;
@@ -171,7 +170,11 @@ fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, Socke
         App::new()
             .app_data(web::Data::from(Arc::clone(&shared)))
             .wrap(from_fn(access::record))
-            .configure(move |routes| add_routes(routes, &config))
+            .configure(|app| {
+                for place in routes::of(&config) {
+                    app.service(resource(place));
+                }
+            })
             .default_service(web::to(not_found))
     };
     let (socket, listener) = Listener::open(config.bind, BACKLOG)?;
@@ -186,60 +189,33 @@ fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, Socke
     Ok((server.run(), address, listener))
 }
 
-fn add_routes(routes: &mut ServiceConfig, config: &Config) {
-    routes
-        .service(resource("/ping", vec![on([Method::GET, Method::HEAD, Method::POST], ping::ping)]))
-        .service(resource("/metrics", vec![on([Method::GET], metrics::get)]));
-    if config.multi_model {
-        return add_model_routes(routes);
-    }
-    routes
-        .service(resource("/invocations", vec![on([Method::POST], invocations::post)]))
-        .service(resource("/execution-parameters", vec![on([Method::GET], execution_parameters::get)]))
-        .service(resource("/model", vec![on([Method::GET], model::get)]));
-    if config.convenience_routes {
-        routes
-            .service(resource("/analyze", vec![on([Method::POST], invocations::post)]))
-            .service(resource("/test", vec![on([Method::GET], convenience::test)]));
-    }
-}
-
-/// Those of a multi-model endpoint, which has no model of its own.
-fn add_model_routes(routes: &mut ServiceConfig) {
-    routes
-        .service(resource("/models", vec![on([Method::GET], models::list), on([Method::POST], models::load)]))
-        .service(resource("/models/{name}", vec![on([Method::GET], models::get), on([Method::DELETE], models::unload)]))
-        .service(resource("/models/{name}/invoke", vec![on([Method::POST], models::invoke)]));
-}
-
-/// Methods and what answers them.
-struct Methods {
-    methods: Vec<Method>,
-    route: Box<dyn Fn(Method) -> Route>,
-}
-
-fn on<F, Args>(methods: impl Into<Vec<Method>>, handler: F) -> Methods
-where
-    F: Handler<Args>,
-    Args: actix_web::FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let route = move |method| web::method(method).to(handler.clone());
-    Methods { methods: methods.into(), route: Box::new(route) }
-}
-
-/// A path, the methods it takes, and our own error for the others.
-fn resource(path: &str, routes: Vec<Methods>) -> Resource {
-    let all = routes.iter().flat_map(|route| &route.methods);
-    let allowed = all.map(Method::as_str).collect::<Vec<_>>().join(", ");
+/// A place's operations, and our own error for other methods.
+fn resource(place: &'static Place) -> Resource {
+    let allowed = place.allowed();
     let refuse = move |request: HttpRequest| {
         let failure = Failure::MethodNotAllowed { method: request.method().to_string(), allowed: allowed.clone() };
         async move { failure.respond(&request) }
     };
-    let resource = web::resource(path).default_service(web::to(refuse));
-    routes.into_iter().fold(resource, |resource, Methods { methods, route }| {
-        methods.into_iter().fold(resource, |resource, method| resource.route(route(method)))
-    })
+    let resource = web::resource(place.path).default_service(web::to(refuse));
+    let routes = place.operations.iter().map(|(method, operation)| route(web::method(method.clone()), *operation));
+    routes.fold(resource, Resource::route)
+}
+
+fn route(route: Route, operation: Operation) -> Route {
+    match operation {
+        Operation::Ping => route.to(ping::ping),
+        Operation::Metrics => route.to(metrics::get),
+        Operation::Invoke | Operation::Analyze => route.to(invocations::post),
+        Operation::ExecutionParameters => route.to(execution_parameters::get),
+        Operation::DescribeModel => route.to(model::get),
+        Operation::Test => route.to(convenience::test),
+        Operation::ListModels => route.to(models::list),
+        Operation::LoadModel => route.to(models::load),
+        Operation::ShowModel => route.to(models::get),
+        Operation::UnloadModel => route.to(models::unload),
+        Operation::InvokeModel => route.to(models::invoke),
+        Operation::Document => route.to(openapi::get),
+    }
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {

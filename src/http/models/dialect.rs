@@ -11,7 +11,7 @@ use crate::http::access::{Code, request_id};
 const MAX_MESSAGE_CHARS: usize = 1_500;
 
 /// Why a management request has another answer than it hoped for.
-pub(super) enum Refusal {
+pub(in crate::http) enum Refusal {
     NotFound { name: String },
     Registered { name: String },
     Bad { message: String },
@@ -24,7 +24,7 @@ impl Refusal {
     }
 
     /// Status, the dialect's type, and our stable code for the log.
-    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+    pub(in crate::http) fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         const INTERNAL: (StatusCode, &str) = (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerException");
         match self {
             Self::NotFound { .. } | Self::Load { failure: LoadFailure::NotFound { .. }, .. } => {
