@@ -100,6 +100,10 @@ fn loads_that_fail_say_why_and_leave_the_name_free() {
         assert_eq!(dialect(&test.post("/models", body.as_bytes())).0, 400, "{body}");
     }
     assert_eq!(dialect(&test.post("/models", &vec![b' '; 100_000])).0, 400);
+    let mut stream = connect(test.address);
+    let begun = b"POST /models HTTP/1.1\r\nhost: t\r\ncontent-length: 100\r\n\r\n{";
+    std::io::Write::write_all(&mut stream, begun).unwrap();
+    assert_eq!(dialect(&server::receive(&mut stream)).0, 400);
     assert_eq!(dialect(&load(&test, &"n".repeat(1_025), "/models/m")).0, 400);
     assert_eq!(load(&test, "m", "/models/m").status, 200);
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use serde::Deserialize;
@@ -170,7 +171,7 @@ pub(super) struct LoadRequest {
 
 /// `POST /models`. A load goes on when its caller is gone: the platform asks again.
 pub(super) async fn load(request: HttpRequest, body: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
-    let wanted = match read_load(body).await {
+    let wanted = match read_load(body, shared.config.client_timeout).await {
         Ok(wanted) => wanted,
         Err(refusal) => return refusal.respond(&request),
     };
@@ -201,8 +202,9 @@ fn panicked() -> LoadFailure {
     LoadFailure::Failed { stage: "load", reason: "it panicked".to_owned() }
 }
 
-async fn read_load(body: web::Payload) -> Result<LoadRequest, Refusal> {
-    let bytes = body.to_bytes_limited(MAX_LOAD_LEN).await;
+async fn read_load(body: web::Payload, patience: Duration) -> Result<LoadRequest, Refusal> {
+    let slow = |_| Refusal::bad(format!("the body did not come within {} s", patience.as_secs()));
+    let bytes = tokio::time::timeout(patience, body.to_bytes_limited(MAX_LOAD_LEN)).await.map_err(slow)?;
     let bytes = bytes.map_err(|_| Refusal::bad(format!("the body is longer than {MAX_LOAD_LEN} bytes")))?;
     let bytes = bytes.map_err(|error| Refusal::bad(format!("the body is incomplete: {error}")))?;
     let expected = || Refusal::bad("expected {\"model_name\": NAME, \"url\": DIRECTORY}".to_owned());
