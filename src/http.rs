@@ -72,9 +72,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Length of the pool's queue: room for all that admitted requests may have under way, each on every thread.
+    /// Length of the pool's queue: room for all that admitted requests may have under way.
     fn pool_queue(&self) -> usize {
-        self.threads.saturating_add(self.queue).saturating_mul(self.threads)
+        self.threads.saturating_add(self.queue).saturating_mul(self.groups_under_way())
+    }
+
+    /// Groups of one request that are with the pool: a thread that is done finds the next one.
+    fn groups_under_way(&self) -> usize {
+        self.threads.saturating_mul(2)
     }
 }
 

@@ -126,7 +126,14 @@ impl Predictor {
     /// [`PredictError::NotAcceptable`], [`PredictError::UnsupportedMediaType`].
     pub fn intake(&self, media_type: Option<&str>, accept: Option<&str>, terms: Terms) -> Result<Intake, PredictError> {
         let format = response::negotiate(accept, self.task.answers())?;
-        Ok(Intake { format, records: request::records(media_type, self.task.reads(), terms)? })
+        let mut records = request::records(media_type, self.task.reads(), terms)?;
+        if let Some(records) = &mut records
+            && response::line_format(format, &records.envelope()).is_none()
+        {
+            // All answers of a document are held at once.
+            records.bound(self.manifest.limits.items());
+        }
+        Ok(Intake { format, records })
     }
 
     /// Reads a body that is there whole.

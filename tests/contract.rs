@@ -231,10 +231,15 @@ fn one_requests_items_are_spread_over_all_threads() {
     let body = ["slow"; 12].join("|");
     assert_eq!(post(&test, &[], body).json()["predictions"].as_array().map(Vec::len), Some(12));
     assert_eq!(test.script.answered_on.lock().unwrap().len(), 3);
+    // What is refused at once does not tell how long an answer takes.
+    post(&test, &[], "bad");
+    test.script.answered_on.lock().unwrap().clear();
+    post(&test, &[], ["slow"; 12].join("|"));
+    assert_eq!(test.script.answered_on.lock().unwrap().len(), 3);
 }
 
-/// "Where `SAGEMAKER_MAX_PAYLOAD_IN_MB` is 0, a body of records is as long as it is, and memory holds only what is under
-/// way."
+/// "Where `SAGEMAKER_MAX_PAYLOAD_IN_MB` is 0, a body of records is as long as it is, and memory holds what is under way and
+/// as many bytes of answers as a body may have."
 #[test]
 fn a_body_of_records_without_a_bound_is_answered_while_it_arrives() {
     let test = TestServer::ready(Config { max_body: 64 << 10, max_records_body: None, ..batch() });
@@ -335,14 +340,13 @@ fn a_client_that_leaves_a_stream_stops_what_has_not_begun() {
     let stream = begin_stream(&test, &body);
     // An answer that is there and never read makes the kernel reset the connection when it is closed.
     stream.peek(&mut [0]).unwrap();
-    eventually(|| test.get("/metrics").text().contains("strongroom_queue_depth 0"));
-    let before = test.script.taken.load(Ordering::SeqCst);
+    test.script.await_taken(2);
     drop(stream);
     eventually(|| test.get("/metrics").text().contains(r#"status="499",code="client_left"} 1"#));
     test.script.open_gate();
     eventually(|| test.get("/metrics").text().contains("strongroom_requests_in_flight 0"));
-    // The group that waited, and at most one that was taken up with it.
-    assert!(test.script.taken.load(Ordering::SeqCst) <= before + 1);
+    // The first, and the one that waited for the gate.
+    assert_eq!(test.script.taken.load(Ordering::SeqCst), 2);
 }
 
 /// "A stream that cannot go on ends with an error line and without the last chunk."
@@ -356,6 +360,56 @@ fn a_broken_stream_ends_with_an_error_and_no_last_chunk() {
     test.script.open_gate();
     assert!(text.contains(r#"{"error":{"code":"deadline_exceeded""#), "{text}");
     assert!(!text.ends_with("0\r\n\r\n"), "{text}");
+}
+
+/// "A client that does not take its answer in time gets no last chunk."
+#[test]
+fn a_client_that_does_not_read_is_not_told_that_it_has_all() {
+    let test = TestServer::ready(Config { max_body: 64 << 10, max_records_body: None, ..batch() });
+    let stream = connect(test.address);
+    let mut writer = stream.try_clone().unwrap();
+    let head = b"POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-type: application/jsonlines\r\ntransfer-encoding: chunked\r\n\r\n";
+    writer.write_all(head).unwrap();
+    // 100 bytes of answer for 3 of request, until the sockets' buffers are full.
+    let sending = std::thread::spawn(move || {
+        let part = b"x\n".repeat(50_000);
+        let chunk = [format!("{:x}\r\n", part.len()).as_bytes(), &part, b"\r\n"].concat();
+        (0..20).all(|_| writer.write_all(&chunk).is_ok()) && writer.write_all(b"0\r\n\r\n").is_ok()
+    });
+    eventually(|| test.get("/metrics").text().contains("strongroom_requests_in_flight 1"));
+    eventually(|| test.get("/metrics").text().contains("strongroom_requests_in_flight 0"));
+    let mut reader = stream;
+    let mut received = Vec::new();
+    let _ = reader.read_to_end(&mut received);
+    assert!(received.len() > 100_000 && !received.ends_with(b"0\r\n\r\n"), "{} bytes", received.len());
+    drop(reader);
+    let _ = sending.join();
+    eventually(|| test.get("/metrics").text().contains(r#"status="200",code="client_left"} 1"#));
+}
+
+/// "A stream begins when the request is read, since clients send before they receive."
+#[test]
+fn a_stream_begins_when_the_request_is_read() {
+    let test = TestServer::ready(Config { max_body: 8 << 20, max_records_body: Some(8 << 20), ..config() });
+    let limits = b"[1]\n".repeat(10_000);
+    let mut stream = connect(test.address);
+    let padding = vec![b' '; 2 << 20];
+    let length = limits.len() + padding.len() + 4;
+    write!(
+        stream,
+        "POST /invocations HTTP/1.1\r\nhost: t\r\ncontent-type: application/jsonlines\r\naccept: application/jsonlines\r\ncontent-length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    stream.write_all(&limits).unwrap();
+    stream.write_all(&padding).unwrap();
+    eventually(|| test.script.taken.load(Ordering::SeqCst) > 0);
+    stream.set_nonblocking(true).unwrap();
+    let early = stream.peek(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(early, Err(std::io::ErrorKind::WouldBlock));
+    stream.set_nonblocking(false).unwrap();
+    stream.write_all(b"\n  \n").unwrap();
+    let answer = receive(&mut stream);
+    assert_eq!((answer.status, answer.text().lines().count()), (200, 10_000));
 }
 
 /// "The whole `/metrics` page of one model stays below 200 series."

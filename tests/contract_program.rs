@@ -92,7 +92,7 @@ fn execution_parameters_fit_the_platforms_product() {
     }
 }
 
-/// "A server that cannot start ends with exit code 1, and its last log line says why and what helps."
+/// "A job whose model does not come up ends with exit code 1, and its last log line says why and what helps."
 #[test]
 fn a_job_that_cannot_start_says_why_last() {
     let place = Place::with(&artifact(IRIS));

@@ -245,7 +245,8 @@ fn life(place: &Place, mut random: Random) -> BTreeMap<Fate, usize> {
     fates
 }
 
-/// "SIGTERM at any moment of the traffic loses no request that was accepted, and the process ends with code 0 within 25 s."
+/// "SIGTERM at any moment of the traffic leaves no request that was accepted without an answer, and the process ends with
+/// code 0 within 25 s."
 #[test]
 fn sigterm_at_any_moment_loses_no_request_and_ends_with_0() {
     const LIVES: usize = 50;

@@ -153,9 +153,12 @@ fn names_are_keys() {
     }
     let names: Vec<Value> = test.get("/models").json()["models"].as_array().unwrap().clone();
     assert_eq!(names.len(), 8);
-    assert_eq!(test.get("/models/a%20b").json()["modelName"], "a b");
-    assert_eq!(delete(&test, "a%20b").status, 200);
-    assert_eq!(test.get("/models/a%20b").status, 404);
+    for (name, path) in [("a b", "a%20b"), ("a/b", "a%2Fb"), ("%2e%2e", "%252e%252e"), ("größe", "gr%C3%B6%C3%9Fe")] {
+        assert_eq!(test.get(&format!("/models/{path}")).json()["modelName"], name);
+        assert_eq!(invoke(&test, path, b"cat").text(), echo("cat"));
+        assert_eq!(delete(&test, path).status, 200, "{name}");
+        assert_eq!(test.get(&format!("/models/{path}")).status, 404, "{name}");
+    }
 }
 
 /// "`DELETE /models/NAME` answers 200 when the model's memory is given back: every thread has dropped its part."

@@ -30,7 +30,7 @@ Examples:
   strongroom serve --registry .strongroom/registry --model face-analyzer:live --key file:.strongroom/key --bind 127.0.0.1:8080
   strongroom serve --model ./exported --key file:.strongroom/key          what `strongroom export` wrote
 
-SageMaker's own variables are read too (SAGEMAKER_BATCH, SAGEMAKER_MULTI_MODEL, ...); docs/CONTRACT.md lists them. Ours
+SageMaker's own variables are read too (SAGEMAKER_BATCH, SAGEMAKER_MULTI_MODEL, ...); docs/API.md lists them. Ours
 stand above them.";
 
 /// Where the platform mounts a model.
@@ -227,6 +227,9 @@ impl ServeArgs {
 
     fn http(self, platform: &Platform, problems: &mut Problems) -> http::Config {
         let (batch, multi_model) = (platform.batch(problems), platform.multi_model(problems));
+        if batch && multi_model {
+            problems.add("SAGEMAKER_BATCH and SAGEMAKER_MULTI_MODEL: a job has one model".to_owned());
+        }
         let threads = self.threads.or(platform.workers(problems).map(Checked::from));
         let threads = threads.unwrap_or_else(|| Checked::from(available_cores()));
         let threads = problems.within("STRONGROOM_THREADS (--threads)", threads, 1..=1_024);

@@ -24,7 +24,7 @@ const MAX_ID_LEN: usize = 64;
 const UNLOGGED: [&str; 2] = ["/ping", "/metrics"];
 
 /// Status and code of a request whose client closed the connection before the answer; nobody is sent them.
-const CLIENT_LEFT: (u16, &str) = (499, "client_left");
+pub(super) const CLIENT_LEFT: (u16, &str) = (499, "client_left");
 
 #[derive(Clone)]
 struct RequestId(String);

@@ -57,10 +57,11 @@ impl Piece {
 
 /// The answer to a whole body as one JSON document.
 pub(super) async fn document(ticket: &Arc<Ticket>, work: &SharedWork, request: Request) -> Result<Response, Failure> {
+    let threads = ticket.shared.config.threads;
     match whole(ticket, work, request, None, Format::Json).await? {
         Whole::Answered(response) => Ok(response),
         Whole::Many(Decoded { items, envelope }, room) => {
-            gather(ticket, work, Source::items(items, room), envelope, Format::Json).await
+            gather(ticket, work, Source::items(items, room, threads), envelope, Format::Json).await
         }
     }
 }
@@ -117,22 +118,21 @@ pub(super) async fn whole(
     Ok(whole)
 }
 
-/// Groups of `source` in order, as many at work as there are inference threads. Dropped, it begins no more of them.
+/// Groups of `source` in order, one at work on each inference thread and one that waits for it. Dropped, it begins no more
+/// of them.
 pub(super) fn spread(
     ticket: Arc<Ticket>,
     work: SharedWork,
     source: Source,
     wanted: Wanted,
 ) -> impl Stream<Item = Result<Piece, Failure>> {
-    let threads = ticket.shared.config.threads;
+    let under_way = ticket.shared.config.groups_under_way();
     let (hosted, received) = (Arc::clone(&ticket.hosted), work.clone());
     let groups = stream::try_unfold(source, move |mut source| {
         let (most, received) = (hosted.group_size(), received.clone());
         async move {
             let next = source.next(most).await;
-            if let Some(bytes) = source.received() {
-                received.borrow_mut().bytes_in = bytes;
-            }
+            source.note(&mut received.borrow_mut());
             Ok::<_, Failure>(next?.map(|group| (group, source)))
         }
     });
@@ -151,7 +151,7 @@ pub(super) fn spread(
             Ok(piece)
         }
     });
-    answered.buffered(threads)
+    answered.buffered(under_way)
 }
 
 /// Writes the answers of a document on an inference thread.
@@ -209,8 +209,8 @@ fn write_lines(
     tally: &mut Tally,
 ) -> Result<(Content, Option<Failure>), Failure> {
     let (mut text, mut failed) = (Vec::new(), None);
-    for answer in answers {
-        if !text.is_empty() {
+    for (place, answer) in answers.into_iter().enumerate() {
+        if place > 0 {
             text.push(b'\n');
         }
         match answer {

@@ -34,6 +34,8 @@ pub(super) struct Incoming {
     pub(super) received: usize,
     pace: Pace,
     deadline: Instant,
+    /// From the request to its deadline.
+    allowed: Duration,
 }
 
 impl Incoming {
@@ -51,7 +53,8 @@ impl Incoming {
             check_memory(claimed.min(limit))?;
         }
         let (room, pace) = (shared.admission.receive()?, Pace::new(shared.config.client_timeout));
-        Ok(Self { payload, room, limit, claimed, received: 0, pace, deadline })
+        let allowed = shared.config.deadline;
+        Ok(Self { payload, room, limit, claimed, received: 0, pace, deadline, allowed })
     }
 
     /// The next part; `None` at the end. A client may be silent for `client_timeout`, be slow for twice as long, and must
@@ -88,7 +91,11 @@ impl Incoming {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        let patience = self.pace.period.min(self.deadline.saturating_duration_since(Instant::now()));
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Failure::DeadlineExceeded { seconds: self.allowed.as_secs() });
+        }
+        let patience = self.pace.period.min(left);
         let part = tokio::time::timeout(patience, self.payload.next()).await;
         let part = part.map_err(|_elapsed| Failure::BodyTimeout { seconds: patience.as_secs() })?;
         part.transpose().map_err(broken)

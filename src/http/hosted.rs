@@ -86,7 +86,7 @@ impl Hosted {
     }
 
     pub(super) fn took(&self, records: usize, time: Duration) {
-        let each = time.as_nanos() / (records.max(1) as u128);
+        let each = time.as_nanos() / records as u128;
         self.record_time.store(u64::try_from(each).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
     }
 }

@@ -116,9 +116,13 @@ pub(super) struct Thread<'a> {
 impl Thread<'_> {
     /// Has the model answer a group, and remembers what it took.
     pub(super) fn answer(&mut self, group: Group) -> Answered {
-        let (count, begun) = (group.count(), Instant::now());
+        let begun = Instant::now();
         let answered = self.worker.answer(group, self.abandoned);
-        self.hosted.took(count, begun.elapsed());
+        // A refusal takes next to nothing, and says nothing of what an answer takes.
+        let answers = answered.answers.iter().filter(|answer| answer.is_ok()).count();
+        if answers > 0 {
+            self.hosted.took(answers, begun.elapsed());
+        }
         let panicked = |answer: &Result<_, _>| matches!(answer, Err(PredictError::Run(RunError::Panicked)));
         self.crashed |= answered.answers.iter().any(panicked);
         answered

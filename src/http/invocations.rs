@@ -76,7 +76,9 @@ pub(super) async fn answer(
             let whole = Request { media_type: asked.media_type.clone(), accept: None, body };
             match answer::whole(&ticket, &work, whole, Some(incoming.room), intake.format).await? {
                 Whole::Answered(response) => return Ok(asked.respond(hosted, response)),
-                Whole::Many(Decoded { items, envelope }, room) => (ticket, Source::items(items, room), envelope),
+                Whole::Many(Decoded { items, envelope }, room) => {
+                    (ticket, Source::items(items, room, shared.config.threads), envelope)
+                }
             }
         }
     };
@@ -158,7 +160,7 @@ impl Spread {
                     Format::JsonLines => Delivery::Stream,
                     Format::AsSent | Format::Json | Format::Csv | Format::Npy => Delivery::Whole,
                 };
-                match lines::deliver(&ticket, &work, pieces, delivery).await? {
+                match lines::deliver(&ticket, &work, pieces, format, delivery).await? {
                     Body::Whole(body) => Ok(head.body(body)),
                     Body::Stream(parts) => Ok(head.streaming(parts)),
                 }

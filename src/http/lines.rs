@@ -1,7 +1,10 @@
 //! Answers that have a line each: gathered into one body, or sent as they come.
 
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::rt;
@@ -9,6 +12,9 @@ use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::sync::mpsc;
 
+use crate::predict::response::LineFormat;
+
+use super::access::CLIENT_LEFT;
 use super::answer::{Content, Piece};
 use super::error::Failure;
 use super::inference::Ticket;
@@ -48,15 +54,17 @@ pub(super) async fn deliver(
     ticket: &Arc<Ticket>,
     work: &SharedWork,
     pieces: impl Stream<Item = Result<Piece, Failure>> + 'static,
+    format: LineFormat,
     delivery: Delivery,
 ) -> Result<Body, Failure> {
     let mut pieces = Box::pin(pieces);
-    let (mut lines, mut answered, mut failed) = (Lines::new(delivery), 0, None);
+    let (mut lines, mut answered, mut failed) = (Lines::new(format, delivery), 0, None);
     while let Some(piece) = pieces.next().await {
         let piece = piece?;
         answered += piece.answered();
         failed = failed.or(lines.add(piece)?);
-        let begins = delivery == Delivery::Stream && answered > 0;
+        // Clients send before they receive: nothing leaves while the request still comes.
+        let begins = delivery == Delivery::Stream && answered > 0 && work.borrow().received;
         if begins || lines.text.len() > ticket.shared.config.max_body {
             return Ok(Body::Stream(send(Arc::clone(ticket), work.clone(), lines, pieces)));
         }
@@ -70,13 +78,20 @@ pub(super) async fn deliver(
 /// Lines that wait to be sent.
 struct Lines {
     text: Vec<u8>,
+    format: LineFormat,
     delivery: Delivery,
     any: bool,
 }
 
 impl Lines {
-    fn new(delivery: Delivery) -> Self {
-        Self { text: Vec::new(), delivery, any: false }
+    fn new(format: LineFormat, delivery: Delivery) -> Self {
+        Self { text: Vec::new(), format, delivery, any: false }
+    }
+
+    fn add_failure(&mut self, failure: &Failure) {
+        let mut text = Vec::new();
+        self.format.write_document(&mut text, &failure.line());
+        self.add_text(text);
     }
 
     /// Adds a group's lines; answers with the first of its failures.
@@ -118,29 +133,20 @@ fn send(
 ) -> Pin<Box<dyn Stream<Item = Result<Bytes, Broken>>>> {
     let (sender, mut receiver) = mpsc::channel(PARTS_AHEAD);
     let client = Client { sender, patience: ticket.shared.config.client_timeout };
-    rt::spawn(async move {
-        loop {
-            if !client.takes(Ok(lines.take())).await {
-                return;
-            }
-            let next = ticket.shared.before_cut(async { pieces.next().await.transpose() }).await;
-            let added = match next {
-                Ok(None) => return,
-                Ok(Some(piece)) => lines.add(piece).map(drop),
-                Err(failure) => Err(failure),
-            };
-            if let Err(failure) = added {
-                work.borrow_mut().broken = Some(failure.status_and_code().1);
-                lines.add_text(failure.line().into_bytes());
-                if client.takes(Ok(lines.take())).await {
-                    tokio::time::sleep(LAST_LINE).await;
-                    client.takes(Err(Broken)).await;
-                }
-                return;
-            }
-        }
+    let ended = Rc::new(Cell::new(false));
+    rt::spawn({
+        let ended = Rc::clone(&ended);
+        async move { ended.set(client.receives(&ticket, &work, &mut lines, &mut pieces).await) }
     });
-    Box::pin(stream::poll_fn(move |context| receiver.poll_recv(context)))
+    let mut broken = false;
+    Box::pin(stream::poll_fn(move |context| match receiver.poll_recv(context) {
+        // Whatever else ends the task, the client must not take what it has for the whole.
+        Poll::Ready(None) if !ended.get() && !broken => {
+            broken = true;
+            Poll::Ready(Some(Err(Broken)))
+        }
+        part => part,
+    }))
 }
 
 struct Client {
@@ -149,8 +155,34 @@ struct Client {
 }
 
 impl Client {
+    /// Sends lines until there are no more; `false` where it comes to less.
+    async fn receives(&self, ticket: &Ticket, work: &SharedWork, lines: &mut Lines, pieces: &mut Pieces) -> bool {
+        loop {
+            if !self.takes(lines.take()).await {
+                work.borrow_mut().broken = Some(CLIENT_LEFT.1);
+                return false;
+            }
+            let next = tokio::select! {
+                next = ticket.shared.before_cut(async { pieces.next().await.transpose() }) => next,
+                () = self.sender.closed() => return false,
+            };
+            let added = match next {
+                Ok(None) => return true,
+                Ok(Some(piece)) => lines.add(piece).map(drop),
+                Err(failure) => Err(failure),
+            };
+            if let Err(failure) = added {
+                work.borrow_mut().broken = Some(failure.status_and_code().1);
+                lines.add_failure(&failure);
+                self.takes(lines.take()).await;
+                tokio::time::sleep(LAST_LINE).await;
+                return false;
+            }
+        }
+    }
+
     /// Whether the client took it; one that is gone, or has not read for so long, does not.
-    async fn takes(&self, part: Result<Bytes, Broken>) -> bool {
-        matches!(tokio::time::timeout(self.patience, self.sender.send(part)).await, Ok(Ok(())))
+    async fn takes(&self, part: Bytes) -> bool {
+        matches!(tokio::time::timeout(self.patience, self.sender.send(Ok(part))).await, Ok(Ok(())))
     }
 }

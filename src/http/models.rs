@@ -108,17 +108,12 @@ impl Models {
         })
     }
 
-    fn settle(
-        &self,
-        name: String,
-        url: String,
-        loaded: Result<Model, LoadFailure>,
-    ) -> Result<Arc<Hosted>, LoadFailure> {
+    /// Ends a load: the model is there, or its name is free again.
+    fn settle(&self, name: String, url: String, loaded: Result<Arc<Hosted>, LoadFailure>) -> Result<(), LoadFailure> {
         self.write(|slots| match loaded {
-            Ok(model) => {
-                let hosted = Arc::new(Hosted::new(model));
-                slots.insert(name, Slot::Loaded { url, hosted: Arc::clone(&hosted) });
-                Ok(hosted)
+            Ok(hosted) => {
+                slots.insert(name, Slot::Loaded { url, hosted });
+                Ok(())
             }
             Err(failure) => {
                 slots.remove(&name);
@@ -183,19 +178,23 @@ pub(super) async fn load(request: HttpRequest, body: web::Payload, shared: web::
     if !shared.models.reserve(&name) {
         return Refusal::Registered { name }.respond(&request);
     }
-    let task = rt::spawn(bring(shared.into_inner(), loader, name.clone(), url));
-    match task.await.unwrap_or_else(|_panic| Err(panicked())) {
-        Ok(()) => HttpResponse::Ok().json(json!({ "status": "Workers scaled" })),
-        Err(failure) => Refusal::Load { name, failure }.respond(&request),
+    let task = rt::spawn(bring(Arc::clone(&shared), loader, name.clone(), url));
+    match shared.before_cut(async { Ok(task.await.unwrap_or_else(|_panic| Err(panicked()))) }).await {
+        Ok(Ok(())) => HttpResponse::Ok().json(json!({ "status": "Workers scaled" })),
+        Ok(Err(failure)) => Refusal::Load { name, failure }.respond(&request),
+        Err(draining) => draining.respond(&request),
     }
 }
 
 async fn bring(shared: Arc<Shared>, loader: Arc<dyn Loader>, name: String, url: String) -> Result<(), LoadFailure> {
     // On a task of its own, so that a panic leaves no name taken.
     let loaded = tokio::spawn(loader.load(url.clone())).await.unwrap_or_else(|_panic| Err(panicked()));
-    let hosted = shared.models.settle(name, url, loaded)?;
-    shared.warm_up(&hosted);
-    Ok(())
+    let hosted = loaded.map(|model| Arc::new(Hosted::new(model)));
+    if let Ok(hosted) = &hosted {
+        // Before anybody can unload it: a thread then drops what it made, and not the other way round.
+        shared.warm_up(hosted);
+    }
+    shared.models.settle(name, url, hosted)
 }
 
 fn panicked() -> LoadFailure {
@@ -239,18 +238,13 @@ fn page_asked_for(query: &str) -> Result<(usize, usize), Refusal> {
     Ok((number("next_page_token", 0)?, number("limit", PAGE)?.clamp(1, PAGE)))
 }
 
-/// The model's name, out of the path and decoded.
-fn name(request: &HttpRequest) -> String {
-    request.match_info().query("name").to_owned()
-}
-
 fn described(name: &str, url: &str) -> Value {
     json!({ "modelName": name, "modelUrl": url })
 }
 
 /// `GET /models/NAME`
-pub(super) async fn get(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
-    let name = name(&request);
+pub(super) async fn get(request: HttpRequest, name: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
+    let name = name.into_inner();
     match shared.models.find(&name) {
         Some((url, _)) => HttpResponse::Ok().json(described(&name, &url)),
         None => Refusal::NotFound { name }.respond(&request),
@@ -258,13 +252,13 @@ pub(super) async fn get(request: HttpRequest, shared: web::Data<Shared>) -> Http
 }
 
 /// `DELETE /models/NAME`: answered when requests in flight are, and memory is given back; goes on when its caller is gone.
-pub(super) async fn unload(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
-    let name = name(&request);
+pub(super) async fn unload(request: HttpRequest, name: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
+    let name = name.into_inner();
     let Some(hosted) = shared.models.remove(&name) else { return Refusal::NotFound { name }.respond(&request) };
-    let task = rt::spawn(reclaim(shared.into_inner(), hosted));
-    match task.await {
+    let task = rt::spawn(reclaim(Arc::clone(&shared), hosted));
+    match shared.before_cut(async { task.await.map_err(|_panic| Failure::Internal) }).await {
         Ok(()) => HttpResponse::Ok().json(json!({ "status": format!("Model \"{name}\" unregistered") })),
-        Err(_panic) => Failure::Internal.respond(&request),
+        Err(failure) => failure.respond(&request),
     }
 }
 
@@ -284,8 +278,13 @@ async fn reclaim(shared: Arc<Shared>, hosted: Arc<Hosted>) {
 }
 
 /// `POST /models/NAME/invoke`
-pub(super) async fn invoke(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
-    let name = name(&request);
+pub(super) async fn invoke(
+    request: HttpRequest,
+    name: web::Path<String>,
+    payload: web::Payload,
+    shared: web::Data<Shared>,
+) -> HttpResponse {
+    let name = name.into_inner();
     let Some((_, hosted)) = shared.models.find(&name) else { return Refusal::NotFound { name }.respond(&request) };
     let answered = async {
         shared.readiness.check()?;

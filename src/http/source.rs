@@ -7,6 +7,7 @@ use crate::predict::request::{Group, ReadItem, Records};
 use super::admission::Room;
 use super::body::Incoming;
 use super::error::Failure;
+use super::work::Work;
 
 /// A body of records is taken up when so much of it is there, or its end: who sends slowly keeps no place for it.
 pub(super) const TAKEN_UP: usize = 1 << 20;
@@ -14,7 +15,7 @@ pub(super) const TAKEN_UP: usize = 1 << 20;
 /// Where groups come from.
 pub(super) enum Source {
     /// A document that was read, with the room that its body took.
-    Items { items: vec::IntoIter<ReadItem>, first: usize, _room: Option<Room> },
+    Items { items: vec::IntoIter<ReadItem>, first: usize, share: usize, _room: Option<Room> },
     /// Records, cut from a body while it arrives.
     Records(Box<Arriving>),
 }
@@ -26,8 +27,10 @@ pub(super) struct Arriving {
 }
 
 impl Source {
-    pub(super) fn items(items: Vec<ReadItem>, room: Option<Room>) -> Self {
-        Self::Items { items: items.into_iter(), first: 0, _room: room }
+    /// No group is larger than a thread's share, so that each of `threads` has one.
+    pub(super) fn items(items: Vec<ReadItem>, room: Option<Room>, threads: usize) -> Self {
+        let share = items.len().div_ceil(threads.max(1)).max(1);
+        Self::Items { items: items.into_iter(), first: 0, share, _room: room }
     }
 
     /// Waits until the body is worth being taken up.
@@ -42,8 +45,8 @@ impl Source {
     /// At most `most` items, with the room that their text takes.
     pub(super) async fn next(&mut self, most: usize) -> Result<Option<(Group, Option<Room>)>, Failure> {
         match self {
-            Self::Items { items, first, .. } => {
-                let some: Vec<ReadItem> = items.by_ref().take(most).collect();
+            Self::Items { items, first, share, .. } => {
+                let some: Vec<ReadItem> = items.by_ref().take(most.min(*share)).collect();
                 let place = std::mem::replace(first, *first + some.len());
                 Ok((!some.is_empty()).then(|| (Group::of(place, some), None)))
             }
@@ -51,11 +54,11 @@ impl Source {
         }
     }
 
-    /// Bytes of the body that arrived, where it is still arriving.
-    pub(super) fn received(&self) -> Option<usize> {
+    /// Notes how much of the body has arrived.
+    pub(super) fn note(&self, work: &mut Work) {
         match self {
-            Self::Items { .. } => None,
-            Self::Records(arriving) => Some(arriving.incoming.received),
+            Self::Items { .. } => work.received = true,
+            Self::Records(arriving) => (work.bytes_in, work.received) = (arriving.incoming.received, arriving.ended),
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) type SharedWork = Rc<RefCell<Work>>;
 pub(super) struct Work {
     /// Length of its body, as far as it arrived.
     pub(super) bytes_in: usize,
+    /// Whether it arrived whole.
+    pub(super) received: bool,
     /// Of a request that reached an inference thread.
     pub(super) stages: Option<Stages>,
     /// What its items came to.

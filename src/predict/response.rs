@@ -157,8 +157,8 @@ fn expected(answers: Answers) -> &'static str {
 
 fn write_lines(answers: &[Answer], format: LineFormat) -> Result<Response, PredictError> {
     let mut body = Vec::new();
-    for answer in answers {
-        if !body.is_empty() {
+    for (place, answer) in answers.iter().enumerate() {
+        if place > 0 {
             body.push(b'\n');
         }
         format.write(&mut body, answer)?;

@@ -243,7 +243,9 @@ impl RegistryError {
         let text = match self {
             Self::BadReference { .. } => "write NAME, NAME:ALIAS, NAME:VERSION or NAME@sha256:HEX",
             Self::Unfit { .. } => "leave it out, or copy the directory with its links resolved: cp -rL DIR COPY",
-            Self::NoAlias { .. } => "promote a version to it: strongroom promote NAME:VERSION --alias ALIAS",
+            Self::NoAlias { .. } => {
+                "check the name; publish the model where it is new: strongroom publish DIR --alias ALIAS, or promote a version: strongroom promote NAME:VERSION --alias ALIAS"
+            }
             Self::NoVersion { .. } => "publish it: strongroom publish DIR",
             Self::Immutable { .. } => "raise `version` in model.toml and publish again",
             Self::Store {

@@ -2,16 +2,18 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::task::spawn_blocking;
 
 use crate::config::serve::Mount;
 use crate::http::{LoadFailure, Loader, Loading, Model};
 use crate::keys::Keys;
-use crate::model::{memory_limit, resident_memory};
+use crate::model::{memory_limit, resident_memory, return_freed_memory};
 use crate::registry::{RegistryError, mount_len};
 use crate::telemetry::chain;
 
-use super::stages::{Stages, StartError, blocking};
+use super::stages::{Stages, StartError, Stopped, blocking};
 use super::start;
 
 /// At its highest, a load needs about so many times the length of the model's files: as bytes, as the engine reads them
@@ -28,13 +30,12 @@ pub(super) struct DirectoryLoader(Arc<Place>);
 struct Place {
     mount: Mount,
     keys: Option<Keys>,
-    /// Of loads under way, in bytes: they do not hold it yet.
-    reserved: Mutex<u64>,
+    loads: Mutex<Loads>,
 }
 
 impl DirectoryLoader {
     pub(super) fn new(mount: Mount, keys: Option<Keys>) -> Self {
-        Self(Arc::new(Place { mount, keys, reserved: Mutex::default() }))
+        Self(Arc::new(Place { mount, keys, loads: Mutex::default() }))
     }
 }
 
@@ -50,11 +51,13 @@ impl Place {
         let (place, wanted) = (Arc::clone(&self), url.clone());
         let found = blocking(move || place.confine(&wanted)).await;
         let (path, len) = found.map_err(|stopped| match stopped {
-            super::stages::Stopped::Failed(failure) => failure,
-            super::stages::Stopped::Panicked => failed("fetch", "it panicked".to_owned()),
+            Stopped::Failed(failure) => failure,
+            Stopped::Panicked => failed("fetch", "it panicked".to_owned()),
         })?;
         let _until_loaded = self.reserve(len.saturating_mul(PEAK))?;
         let model = start::open_mount(Stages(None), &path, self.keys.as_ref(), &self.mount).await;
+        // What a load took at its peak would count against the next one.
+        let _ = spawn_blocking(return_freed_memory).await;
         model.map_err(|error| refusal(&url, &error))
     }
 
@@ -83,29 +86,50 @@ impl Place {
     /// Keeps memory for a load, if it is there beside what this process holds and other loads will.
     fn reserve(self: &Arc<Self>, needed: u64) -> Result<Reserved, LoadFailure> {
         let (Some(limit), Some(resident)) = (memory_limit(), resident_memory()) else {
-            return Ok(Reserved { place: Arc::clone(self), bytes: 0 });
+            lock(&self.loads).under_way += 1;
+            return Ok(Reserved(Arc::clone(self)));
         };
-        // A number is whole at any time, also when a thread that held the lock panicked.
-        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = limit.saturating_sub(limit / WORKING_PART).saturating_sub(resident).saturating_sub(*reserved);
+        let mut loads = lock(&self.loads);
+        // While loads are under way, some of what they reserved is held already: it must not count twice.
+        if loads.under_way == 0 {
+            loads.held_before = resident;
+        }
+        let spoken_for = loads.held_before.saturating_add(loads.reserved).saturating_add(limit / WORKING_PART);
+        let free = limit.saturating_sub(spoken_for);
         if needed > free {
             return Err(LoadFailure::OutOfMemory { needed, free });
         }
-        *reserved += needed;
-        Ok(Reserved { place: Arc::clone(self), bytes: needed })
+        loads.under_way += 1;
+        loads.reserved += needed;
+        Ok(Reserved(Arc::clone(self)))
     }
+}
+
+/// Loads under way; sizes in bytes.
+#[derive(Default)]
+struct Loads {
+    under_way: usize,
+    reserved: u64,
+    held_before: u64,
 }
 
 /// Memory of a load under way; afterwards the process holds it, or not.
-struct Reserved {
-    place: Arc<Place>,
-    bytes: u64,
-}
+struct Reserved(Arc<Place>);
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        *self.place.reserved.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        let mut loads = lock(&self.0.loads);
+        loads.under_way = loads.under_way.saturating_sub(1);
+        // While others are under way nobody can tell what it holds now: what it reserved stands for that.
+        if loads.under_way == 0 {
+            loads.reserved = 0;
+        }
     }
+}
+
+/// Numbers are whole at any time, also when a thread that held the lock panicked.
+fn lock(loads: &Mutex<Loads>) -> MutexGuard<'_, Loads> {
+    loads.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn refusal(url: &str, error: &StartError) -> LoadFailure {

@@ -105,6 +105,7 @@ impl Visitor<'_> for Text {
 pub(super) fn on_line(line: usize, error: PredictError) -> PredictError {
     match error {
         PredictError::Malformed { format, reason } => {
+            let reason = reason.replace(" at line 1 column ", " at column ");
             PredictError::Malformed { format, reason: format!("line {line}: {reason}") }
         }
         other => other,

@@ -24,9 +24,12 @@ pub(super) fn is_framed(body: &[u8]) -> bool {
 
 /// The length of the record that `text` begins with, framing and padding included; `None` while its end is not there.
 /// At the end of a body the last record's padding may be missing.
-pub(super) fn length(text: &[u8], at_end: bool) -> Result<Option<usize>, PredictError> {
-    let mut parts = Parts { rest: text, taken: 0, at_end };
+///
+/// `from` is where an earlier look has come to, and where this one has, afterwards.
+pub(super) fn length(text: &[u8], from: &mut usize, at_end: bool) -> Result<Option<usize>, PredictError> {
+    let mut parts = Parts { rest: text.get(*from..).unwrap_or_default(), taken: *from, at_end };
     while let Some(part) = parts.next()? {
+        *from = parts.taken;
         if part.last {
             return Ok(Some(parts.taken));
         }
@@ -67,7 +70,11 @@ pub(super) fn image(record: &Bytes) -> Result<Item, PredictError> {
 
 /// A record with the protobuf message of a row: the feature `values`, a dense tensor of float or integer.
 pub(super) fn row(record: &Bytes, row: usize) -> Result<Item, PredictError> {
-    let message = Record::decode(payload(record)?)
+    let payload = payload(record)?;
+    if payload.len() > MESSAGE_BYTES {
+        return Err(invalid(format!("record {row}"), format!("at most {MESSAGE_BYTES} bytes"), "more"));
+    }
+    let message = Record::decode(payload)
         .map_err(|_| malformed("RecordIO", format!("record {row} is no message of SageMaker's protobuf")))?;
     let values = message.features.get(VALUES).and_then(|value| value.kind.as_ref());
     let expected = || format!("a dense tensor `{VALUES}`");
@@ -88,6 +95,9 @@ pub(super) fn row(record: &Bytes, row: usize) -> Result<Item, PredictError> {
     Ok(Item::Row(RawRow::Ordered(checked.collect::<Result<_, _>>()?)))
 }
 
+/// Longest message: the most values of a row, with room for what stands beside them. Decoded, features take many times
+/// their length.
+const MESSAGE_BYTES: usize = super::ROW_VALUES * 8 + (64 << 10);
 /// The feature that SageMaker's own writers give a row's numbers.
 const VALUES: &str = "values";
 

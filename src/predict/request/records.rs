@@ -107,6 +107,11 @@ impl Records {
         }
     }
 
+    /// Takes at most so many records, whatever was said before.
+    pub fn bound(&mut self, most: usize) {
+        self.terms.records = Some(self.terms.records.map_or(most, |records| records.min(most)));
+    }
+
     /// The next part of the body.
     pub fn push(&mut self, part: &[u8]) {
         self.buffer.extend_from_slice(part);
@@ -189,9 +194,11 @@ impl Records {
         }
         self.header = Header::Absent;
         match csv::Lines::new().header(record) {
-            Ok(Some(_)) | Err(_) if self.terms.every_line => self.header = Header::Refused,
+            Ok(Some(_)) if self.terms.every_line => self.header = Header::Refused,
             Ok(Some(names)) => self.header = Header::Names(names),
             Ok(None) => {}
+            // In a job it is a bad record as any other.
+            Err(_) if self.terms.every_line => {}
             Err(error) => return Err(error),
         }
         Ok(matches!(self.header, Header::Names(_)))
@@ -205,28 +212,25 @@ impl Records {
         let end = match self.framing {
             Framing::JsonLines => self.line_end(),
             Framing::Csv => self.csv_end(),
-            Framing::RecordIo if self.count == 0 && self.buffer.len() < 4 && !self.ended => None,
-            // Single records come without their framing.
-            Framing::RecordIo if self.count == 0 && !record_io::is_framed(&self.buffer) => None,
-            Framing::RecordIo => record_io::length(&self.buffer, self.ended)?,
+            Framing::RecordIo => self.frame_end()?,
         };
         let end = end.or_else(|| self.ended.then_some(self.buffer.len()));
-        match end.unwrap_or(self.buffer.len()) {
-            length if length > self.terms.record_bytes => {
-                let reason = format!("record {} is longer than {} bytes", self.count, self.terms.record_bytes);
-                Err(malformed(self.name(), reason))
-            }
-            _ if self.framing == Framing::RecordIo && self.ended => self.whole_record(end),
-            _ => Ok(end),
-        }
-    }
-
-    /// A RecordIO body that ends within a record is broken; one that was never framed is a record.
-    fn whole_record(&self, end: Option<usize>) -> Result<Option<usize>, PredictError> {
-        if record_io::is_framed(&self.buffer) && record_io::length(&self.buffer, self.ended)?.is_none() {
-            return Err(malformed("RecordIO", format!("record {} does not end", self.count)));
+        if end.unwrap_or(self.buffer.len()) > self.terms.record_bytes {
+            let reason = format!("record {} is longer than {} bytes", self.count, self.terms.record_bytes);
+            return Err(malformed(self.name(), reason));
         }
         Ok(end)
+    }
+
+    /// Single records come without their framing; once it is there, all are framed.
+    fn frame_end(&mut self) -> Result<Option<usize>, PredictError> {
+        if self.count == 0 && (self.buffer.len() < 4 && !self.ended || !record_io::is_framed(&self.buffer)) {
+            return Ok(None);
+        }
+        match record_io::length(&self.buffer, &mut self.scan.at, self.ended)? {
+            None if self.ended => Err(malformed("RecordIO", format!("record {} does not end", self.count))),
+            end => Ok(end),
+        }
     }
 
     fn line_end(&mut self) -> Option<usize> {
@@ -240,6 +244,10 @@ impl Records {
         if self.lines == 0 && csv::without_mark(&self.buffer).len() < self.buffer.len() {
             self.buffer.advance(self.buffer.len() - csv::without_mark(&self.buffer).len());
             self.scan = Scan::default();
+        }
+        // A job is cut at its line ends, whatever they stand in, and its answers are joined to it by them.
+        if self.terms.every_line {
+            return self.line_end();
         }
         while let Some(place) = memchr3(b'"', b'\n', b'\r', &self.buffer[self.scan.at..]) {
             let at = self.scan.at + place;
