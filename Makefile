@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run build image test test-runtime test-sagemaker lint bench fuzz pre-pr-check test-tools
+.PHONY: help run build image test test-runtime test-sagemaker lint bench fuzz openapi schemathesis pre-pr-check test-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,14 @@ test-sagemaker: test-tools ## deploy the image with SageMaker's SDK in local mod
 	@image=$$(scripts/image $(abspath $(TARGET))) && \
 	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/image/strongroom \
 	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(TOOLS)/sagemaker/bin/python tests/sagemaker/test_local_mode.py -v
+
+openapi: ## write docs/openapi.json from the code
+	@scripts/check-tools cargo cc
+	UPDATE_OPENAPI=1 $(CARGO) test --release --test openapi the_committed_document
+
+schemathesis: test-tools ## try 10,000 requests of schemathesis against what docs/openapi.json says (`make test`: 1,000)
+	STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) STRONGROOM_SCHEMATHESIS_CASES=10000 \
+	  $(CARGO) test --release --test openapi schemathesis -- --nocapture
 
 test-tools:
 	@scripts/check-tools cargo cc python3 venv

@@ -30,6 +30,7 @@ fn main() {
     let registry = Registry::publish(root, &BUNDLES);
     page += &life::start_section(&registry, &BUNDLES, root);
     page += &life::ping_section(&registry, root);
+    page += &life::records_section(&registry);
     page += &life::memory_section(&registry, &BUNDLES, root);
     std::fs::write(root.join("docs/BENCHMARKS.md"), page).expect("docs/BENCHMARKS.md can be written");
     eprintln!("docs/BENCHMARKS.md written");

@@ -24,6 +24,9 @@ pub type Files = BTreeMap<String, Bytes>;
 /// Name of our manifest; it stands above a Hugging Face export in the same directory.
 pub const MANIFEST_FILE: &str = "model.toml";
 
+/// A directory that holds one of these is meant as a bundle.
+pub const MANIFEST_FILES: [&str; 2] = [MANIFEST_FILE, hugging_face::CONFIG_FILE];
+
 /// Longest manifest, Hugging Face configuration or label file that is read.
 pub const MAX_MANIFEST_LEN: usize = 1 << 20;
 

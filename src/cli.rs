@@ -1,8 +1,10 @@
 //! One file per verb: runs it. Here errors become lines for people, and exit codes.
 
 pub mod compare;
+pub mod export;
 pub mod inspect;
 pub mod key;
+mod new_directory;
 mod new_file;
 pub mod open;
 mod open_model;
@@ -12,6 +14,7 @@ pub mod publish;
 mod report;
 pub mod seal;
 pub mod serve;
+mod tar_gz;
 
 use std::process::ExitCode;
 
@@ -50,6 +53,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Key(args) => verb(key::run(args)).await,
         Command::Publish(args) => verb(publish::run(args)).await,
         Command::Promote(args) => verb(promote::run(args)).await,
+        Command::Export(args) => verb(export::run(args)).await,
         Command::Predict(args) => verb(predict::run(args)).await,
         Command::Compare(args) => verb(compare::run(args)).await,
     }

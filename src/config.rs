@@ -3,8 +3,10 @@
 pub mod aws;
 mod checked;
 pub mod compare;
+pub mod export;
 pub mod key;
 pub mod model;
+pub mod platform;
 pub mod predict;
 pub mod promote;
 pub mod publish;
@@ -62,6 +64,8 @@ pub enum Command {
     Publish(publish::PublishArgs),
     /// Move an alias to a version
     Promote(promote::PromoteArgs),
+    /// Write a sealed version as SageMaker mounts it: a directory or a model.tar.gz
+    Export(export::ExportArgs),
     /// Run a model on files, as the server would
     Predict(predict::PredictArgs),
     /// Tell whether two photos show the same person

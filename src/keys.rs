@@ -27,9 +27,9 @@ pub struct Kek {
     pub key: SealingKey,
 }
 
-/// The KEKs of one source, each fetched once and kept.
-#[derive(Debug)]
-pub struct Keys(Backend);
+/// The KEKs of one source, each fetched once and kept. A clone shares them: no key is copied.
+#[derive(Debug, Clone)]
+pub struct Keys(Arc<Backend>);
 
 #[derive(Debug)]
 enum Backend {
@@ -43,10 +43,10 @@ impl Keys {
     /// # Errors
     /// The key file is not there, is open to others, or holds no key.
     pub async fn open(source: &KeySource, aws: &SdkConfig) -> Result<Self, KeyError> {
-        Ok(Self(match source {
+        Ok(Self(Arc::new(match source {
             KeySource::File(path) => Backend::File(file::KeyFile::open(path).await?),
             KeySource::SecretsManager(id) => Backend::Secret(Box::new(secrets_manager::Secret::new(id, aws))),
-        }))
+        })))
     }
 
     /// The KEK to seal with: the file's, or the secret's AWSCURRENT version as it was when first asked for.
@@ -54,7 +54,7 @@ impl Keys {
     /// # Errors
     /// The secret is missing, denied, of a wrong form, or the service does not answer.
     pub async fn current(&self) -> Result<Arc<Kek>, KeyError> {
-        match &self.0 {
+        match &*self.0 {
             Backend::File(file) => Ok(file.kek()),
             Backend::Secret(secret) => secret.current().await,
         }
@@ -76,7 +76,7 @@ impl Keys {
     /// # Errors
     /// [`KeyError::OtherKey`] from a key file, else as for `current`.
     pub async fn candidates(&self, name: &str) -> Result<Vec<Arc<Kek>>, KeyError> {
-        match &self.0 {
+        match &*self.0 {
             Backend::File(file) => Ok(vec![file.by_name(name)?]),
             Backend::Secret(secret) => secret.candidates(name).await,
         }

@@ -5,15 +5,19 @@
 //! run sessions of it.
 
 mod error;
+mod machine;
 mod onnx;
 mod pool;
+mod reclaim;
 mod scan;
 mod signature;
 mod tensor;
 mod weights;
 
 pub use error::{LoadError, RunError, ScanError};
+pub use machine::{available_cores, free_memory, memory_limit, resident_memory};
 pub use onnx::{Graph, Session};
-pub use pool::{Pool, PoolError, QueueFull, available_cores};
+pub use pool::{Pool, PoolError, QueueFull};
+pub use reclaim::return_freed_memory;
 pub use signature::{Binding, GraphSignature, Port};
 pub use tensor::{DType, Element, Tensor};

@@ -18,12 +18,14 @@ use crate::bundle::{Bundle, Manifest};
 use crate::model::RunError;
 
 use graphs::{GraphSession, Graphs, LoadedGraph};
-use request::Envelope;
+use request::{Decoded, Envelope, Group, Records, Terms};
+use response::Format;
 use self_test::Vector;
 use task::{Running, Task};
 
 pub use answer::*;
 pub use describe::Input;
+pub use task::Images;
 
 /// A request's body with the two headers that say what it is and what is wanted back.
 #[derive(Clone)]
@@ -42,6 +44,24 @@ pub struct Response {
     pub media_type: &'static str,
     /// Encoded as `media_type` says; no trailing newline.
     pub body: Vec<u8>,
+}
+
+/// What a request's headers say, before its body is there.
+#[derive(Debug)]
+pub struct Intake {
+    /// How the answers will be written.
+    pub format: Format,
+    /// A body of records, to be cut while it arrives; `None`: it is read whole.
+    pub records: Option<Records>,
+}
+
+/// What a group of items came to.
+#[derive(Debug, Default)]
+pub struct Answered {
+    /// One for each item, in order; nothing follows [`PredictError::Abandoned`].
+    pub answers: Vec<Result<Answer, PredictError>>,
+    /// The images among the items.
+    pub images: Images,
 }
 
 /// A loaded bundle, shared by the inference threads.
@@ -100,8 +120,42 @@ impl Predictor {
         Ok(Session { graphs })
     }
 
-    /// Decodes, runs, encodes: all of one request's work, on the calling thread. `abandoned` is asked before every
-    /// image, face, row and record: once it says yes, nobody waits for the answer any more.
+    /// What a request with these headers is answered with and how its body is read.
+    ///
+    /// # Errors
+    /// [`PredictError::NotAcceptable`], [`PredictError::UnsupportedMediaType`].
+    pub fn intake(&self, media_type: Option<&str>, accept: Option<&str>, terms: Terms) -> Result<Intake, PredictError> {
+        let format = response::negotiate(accept, self.task.answers())?;
+        Ok(Intake { format, records: request::records(media_type, self.task.reads(), terms)? })
+    }
+
+    /// Reads a body that is there whole.
+    ///
+    /// # Errors
+    /// Those of [`request::decode`].
+    pub fn read(&self, request: &Request) -> Result<Decoded, PredictError> {
+        request::decode(request, self.task.reads(), &self.manifest.limits)
+    }
+
+    /// Answers a group of a request's items, on the calling thread. `abandoned` is asked before every image, face, row
+    /// and record: once it says yes, nobody waits for the answer any more.
+    pub fn answer(&self, session: &mut Session, group: Group, abandoned: &dyn Fn() -> bool) -> Answered {
+        let (first, mut answers) = (group.first(), Vec::with_capacity(group.count()));
+        let items = group.read(self.task.reads(), &self.manifest.limits);
+        let limits = image::ImageLimits::from(&self.manifest.limits);
+        let mut running = Running::new(&mut session.graphs, &limits, abandoned);
+        for answer in self.task.answer_each(&mut running, first, items) {
+            let given_up = matches!(answer, Err(PredictError::Abandoned));
+            answers.push(answer);
+            if given_up {
+                break;
+            }
+        }
+        Answered { answers, images: running.images }
+    }
+
+    /// All of one request's work, on the calling thread: what the command line and the self-test do. The first item that
+    /// has no answer fails it.
     ///
     /// # Errors
     /// See [`PredictError`].
@@ -138,10 +192,11 @@ impl Predictor {
         request: &Request,
         abandoned: &dyn Fn() -> bool,
     ) -> Result<(Vec<Answer>, Envelope), PredictError> {
-        let decoded = request::decode(request, self.task.reads(), &self.manifest.limits)?;
+        let Decoded { items, envelope } = self.read(request)?;
         let limits = image::ImageLimits::from(&self.manifest.limits);
-        let mut running = Running { graphs: &mut session.graphs, limits: &limits, abandoned };
-        Ok((self.task.answer(&mut running, decoded.items)?, decoded.envelope))
+        let mut running = Running::new(&mut session.graphs, &limits, abandoned);
+        let answers = self.task.answer_each(&mut running, 0, items).collect::<Result<_, _>>()?;
+        Ok((answers, envelope))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Models by name: versions, aliases, publish, promote, fetch. Where bytes, keys and format meet.
+//! Models by name: versions, aliases, publish, promote, fetch, export. Where bytes, keys and format meet.
 //!
 //! A bundle's files are sealed under an artifact key, which a keyslot holds sealed under a KEK. A log says which artifact
 //! is which version and where aliases point; its entries are in-toto Statements, unsigned so far. `docs/REGISTRY.md`
@@ -9,11 +9,13 @@ mod artifact;
 mod blob;
 mod directory;
 mod error;
+mod export;
 mod fetch;
 mod file_index;
 mod keyslot;
 mod layout;
 mod log;
+mod mount;
 mod promote;
 mod publish;
 mod reference;
@@ -29,7 +31,9 @@ use crate::store::{Location, Store};
 pub use artifact::ARTIFACT_NAMESPACE;
 pub use directory::read_directory;
 pub use error::{RegistryError, Stage};
+pub use export::{Copying, Export, ExportedObject};
 pub use file_index::{MAX_FILES, MAX_PATH_LEN, MAX_TOTAL_LEN};
+pub use mount::{fetch_mount, is_sealed_mount, mount_len};
 pub use promote::Promoted;
 pub use publish::{Progress, Published};
 pub use reference::{AliasName, DEFAULT_ALIAS, MAX_NAME_LEN, ModelRef, Selector};
@@ -42,8 +46,10 @@ pub struct Fetched {
     pub name: String,
     /// The version.
     pub version: String,
-    /// Hex SHA-256 of the register entry.
+    /// Hex SHA-256 of the register entry; of an unsealed model, of what `sha256sum` prints for its files, sorted by path.
     pub digest: String,
+    /// Whether the files were sealed. Only a mounted model may be plain, and only where that is allowed.
+    pub sealed: bool,
     /// Whether somebody's signature was verified. Entries bear none yet, so it is `false` and users are told.
     pub signed: bool,
 }

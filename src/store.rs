@@ -47,10 +47,15 @@ enum Backend {
 impl Store {
     /// Touches nothing yet. `aws` is not looked at for a directory.
     pub fn open(location: &Location, aws: &aws_config::SdkConfig) -> Self {
-        Self(match location {
-            Location::Dir(root) => Backend::Dir(dir::Dir::new(root)),
-            Location::S3 { bucket, prefix } => Backend::S3(s3::Bucket::new(bucket, prefix, aws)),
-        })
+        match location {
+            Location::Dir(root) => Self::directory(root),
+            Location::S3 { bucket, prefix } => Self(Backend::S3(s3::Bucket::new(bucket, prefix, aws))),
+        }
+    }
+
+    /// The store in a directory. Touches nothing yet.
+    pub fn directory(root: &Path) -> Self {
+        Self(Backend::Dir(dir::Dir::new(root)))
     }
 
     /// Size and version of the object under `key`.

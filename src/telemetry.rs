@@ -1,5 +1,6 @@
 //! Logs: how they are set up, and the names of every metric and log field in one table.
 
+pub mod emf;
 mod names;
 
 use std::error::Error;

@@ -23,7 +23,7 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// What is named outside only where it lives: path prefixes under `src/`.
-const OWNERS: [(&str, &[&str]); 19] = [
+const OWNERS: [(&str, &[&str]); 22] = [
     ("tract_onnx::", &["model/"]),
     ("tract_core::", &["model/"]),
     ("actix_web::", &["http.rs", "http/"]),
@@ -42,6 +42,10 @@ const OWNERS: [(&str, &[&str]); 19] = [
     ("aws_credential_types::", &["store/s3/", "keys/secrets_manager/"]),
     ("subtle::", &["sealed/"]),
     ("indicatif::", &["cli.rs", "cli/"]),
+    ("tar::", &["cli/tar_gz.rs"]),
+    ("flate2::", &["cli/tar_gz.rs"]),
+    // The types that the document describes, where they are.
+    ("utoipa::", &["http/", "predict/answer.rs", "predict/describe.rs"]),
     ("anyhow::", &["main.rs", "cli.rs", "cli/"]),
 ];
 

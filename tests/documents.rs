@@ -1,5 +1,6 @@
 //! What the documents say is so.
 
+use std::collections::BTreeSet;
 use std::fs::read_to_string;
 use std::path::Path;
 
@@ -30,8 +31,8 @@ fn every_link_of_the_readme_leads_somewhere() {
 #[test]
 fn every_error_code_is_documented() {
     let source = text("src/http/error.rs");
-    let map = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let codes = quoted(map, |word| word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+    let map = source.split("#[cfg(test)]").next().unwrap_or_default().to_owned() + &text("src/http/models/dialect.rs");
+    let codes = quoted(&map, |word| word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
     assert!(codes.len() > 20, "{codes:?}");
     let page = text("docs/API.md");
     let missing: Vec<_> = codes.iter().filter(|code| !page.contains(code.as_str())).collect();
@@ -39,8 +40,35 @@ fn every_error_code_is_documented() {
 }
 
 #[test]
+fn every_rule_of_the_contract_is_quoted_above_a_test_and_every_quote_is_a_rule() {
+    let page = text("docs/CONTRACT.md");
+    let rules: BTreeSet<String> =
+        page.split("\n- ").skip(1).map(|rule| one_line(rule.split("\n\n").next().unwrap_or_default())).collect();
+    assert!(rules.len() > 50, "{rules:?}");
+    let tests = ["http", "contract", "contract_program", "multi_model", "life_cycle"];
+    let quotes: BTreeSet<String> = tests.iter().flat_map(|test| quotes(&text(&format!("tests/{test}.rs")))).collect();
+    let (untested, unwritten): (Vec<_>, Vec<_>) =
+        (rules.difference(&quotes).collect(), quotes.difference(&rules).collect());
+    assert!(untested.is_empty() && unwritten.is_empty(), "no test quotes {untested:#?}\nno rule is {unwritten:#?}");
+}
+
+/// The rules that a test file quotes: comments in quotation marks right above a test.
+fn quotes(source: &str) -> Vec<String> {
+    let above = source.split("#[test]").map(|part| {
+        let lines = part.lines().rev().take_while(|line| line.starts_with("///"));
+        let lines: Vec<&str> = lines.map(|line| line.trim_start_matches("///")).collect();
+        one_line(&lines.into_iter().rev().collect::<Vec<_>>().join(" "))
+    });
+    above.filter_map(|quote| Some(quote.strip_prefix('"')?.strip_suffix('"')?.to_owned())).collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
 fn every_setting_of_serve_is_documented() {
-    let source = text("src/config/serve.rs");
+    let source = text("src/config/serve.rs") + &text("src/config/platform.rs");
     let settings = quoted(&source, |word| {
         (word.starts_with("STRONGROOM_") || word.starts_with("SAGEMAKER_")) && !word.contains(' ')
     });

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use strongroom::bundle::Limits;
 use strongroom::predict::image::{self, ImageLimits};
-use strongroom::predict::request::{self, Items, Reads};
+use strongroom::predict::request::{self, Item, Reads};
 use strongroom::predict::{PredictError, Request};
 
 use hostile::Against;
@@ -101,13 +101,12 @@ fn read(against: Against, media_type: &str, body: Vec<u8>) -> Result<(), Predict
     };
     let limits = Limits::default();
     let request = Request { media_type: Some(media_type.into()), accept: None, body: Bytes::from(body) };
-    let images = match request::decode(&request, reads, &limits)?.items {
-        Items::Images(images) => images,
-        Items::Compare(pair) => pair.to_vec(),
-        Items::Rows(_) | Items::Tensors(_) => return Ok(()),
-    };
-    let limits = ImageLimits::from(&limits);
-    images.iter().enumerate().try_for_each(|(item, bytes)| image::decode(item, bytes, &limits).map(drop))
+    let bounds = ImageLimits::from(&limits);
+    request::decode(&request, reads, &limits)?.items.into_iter().enumerate().try_for_each(|(place, item)| match item? {
+        Item::Image(bytes) => image::decode(place, &bytes, &bounds).map(drop),
+        Item::Compare(pair) => pair.iter().try_for_each(|bytes| image::decode(place, bytes, &bounds).map(drop)),
+        Item::Row(_) | Item::Tensors(_) => Ok(()),
+    })
 }
 
 fn code(error: &PredictError) -> String {

@@ -13,6 +13,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use aws_config::SdkConfig;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::primitives::Blob;
 use base64::Engine;
@@ -388,6 +390,42 @@ async fn refused_credentials_are_not_called_a_denial() {
     let (_service, key) = current_of(vec![answer(400, "UnrecognizedClientException", "bad token")]).await;
     let refused = key.unwrap_err();
     assert!(matches!(refused, KeyError::Credentials { .. }), "{refused:?}");
+    // Whoever is answered has a network.
+    assert!(!refused.remedy().unwrap().contains("isolation"), "{refused:?}");
+}
+
+/// Network isolation, and each way out of it.
+fn tells_of_network_isolation(error: &KeyError) {
+    let remedy = error.remedy().unwrap();
+    for part in ["network isolation", "interface endpoint", "STRONGROOM_KEY=file:", "STRONGROOM_ALLOW_UNSEALED=true"] {
+        assert!(remedy.contains(part), "{part}: {remedy}");
+    }
+}
+
+#[tokio::test]
+async fn where_there_are_no_credentials_network_isolation_is_told_of() {
+    let aws = strongroom::config::aws::loader().region(aws_config::Region::new("us-east-1"));
+    let aws = aws.credentials_provider(NoCredentials).load().await;
+    let keys = Keys::open(&"secretsmanager:s".parse().unwrap(), &aws).await.unwrap();
+    let error = keys.current().await.unwrap_err();
+    assert_eq!(error.to_string(), "no AWS credentials are found to read secret s");
+    tells_of_network_isolation(&error);
+    assert!(error.remedy().unwrap().starts_with("configure credentials as for the AWS CLI"));
+}
+
+/// What every provider of a chain comes to where there is none.
+#[derive(Debug)]
+struct NoCredentials;
+
+impl ProvideCredentials for NoCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded(
+            "no providers in chain provided credentials",
+        )))
+    }
 }
 
 #[tokio::test]
@@ -398,6 +436,8 @@ async fn nobody_at_the_address_is_one_clear_line() {
     let unreachable = keys.current().await.unwrap_err();
     assert_eq!(unreachable.to_string(), "Secrets Manager does not answer for secret s after 3 attempts");
     assert!(unreachable.source().unwrap().to_string().contains("refused"), "{unreachable:?}");
+    tells_of_network_isolation(&unreachable);
+    assert!(unreachable.remedy().unwrap().starts_with("check the network, the VPC endpoint for Secrets Manager"));
 }
 
 #[tokio::test]

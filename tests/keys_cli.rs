@@ -17,11 +17,12 @@ fn said(output: &Output) -> String {
 #[test]
 fn a_pasted_key_is_never_printed() {
     let folder = tempfile::tempdir().unwrap();
-    let verbs: [&[&str]; 9] = [
+    let verbs: [&[&str]; 10] = [
         &["seal", "p", "-o", "z"],
         &["open", "p", "-o", "z"],
         &["publish", "p", "--registry", "r"],
         &["promote", "m:1", "--alias", "live", "--registry", "r"],
+        &["export", "m", "-o", "x", "--registry", "r"],
         &["serve", "--registry", "r", "--model", "m"],
         &["predict", "m", "p", "--registry", "r"],
         &["compare", "p", "q", "--model", "m", "--registry", "r"],

@@ -69,6 +69,7 @@ fn ping(address: SocketAddr, every: Duration, stop: &AtomicBool) -> (Vec<u16>, D
     (statuses, longest)
 }
 
+/// "While a model loads and under load every ping is answered within 2 s: 503 until it is ready, and then 200 for good."
 #[test]
 fn pings_are_503_then_200_for_good_and_in_time_while_the_model_loads_and_under_load() {
     let place = Place::with(&artifact(IRIS));
@@ -244,6 +245,7 @@ fn life(place: &Place, mut random: Random) -> BTreeMap<Fate, usize> {
     fates
 }
 
+/// "SIGTERM at any moment of the traffic loses no request that was accepted, and the process ends with code 0 within 25 s."
 #[test]
 fn sigterm_at_any_moment_loses_no_request_and_ends_with_0() {
     const LIVES: usize = 50;

@@ -8,10 +8,12 @@ mod scripted;
 #[path = "support/registry.rs"]
 mod support;
 
+use std::io::Write;
+
 use moto::{moto, sdk_at};
 use scripted::{Scripted, Service};
 use strongroom::keys::{KeyError, KeySource};
-use strongroom::registry::{Registry, RegistryError, Stage};
+use strongroom::registry::{Export, Registry, RegistryError, Stage, fetch_mount};
 use strongroom::store::{Location, StoreError};
 use support::{Place, chain, files, model, publish, publish_live};
 use tempfile::TempDir;
@@ -37,6 +39,26 @@ async fn a_bucket_serves_what_was_published_and_promoted() {
     assert!(publish(&place.open().await, "1.0.0", &one).await.unwrap().already);
     let error = publish(&place.open().await, "1.0.0", &two).await.unwrap_err();
     assert!(matches!(error, RegistryError::Immutable { .. }), "{}", chain(&error));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bucket_holds_is_exported_and_mounted() {
+    let place = bucket("exported").await;
+    let (registry, files) = (place.open().await, files(1, &[0, 1_000, (17 << 20) + 3]));
+    publish_live(&registry, "1.0.0", &files).await;
+    let root = place.scratch.path().join("mount");
+    let export = Export::find(&registry.store, &model("model")).await.unwrap();
+    for object in &export.objects {
+        let (mut copying, path) = (export.copy(object), root.join(&object.key));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = std::fs::File::create(path).unwrap();
+        while let Some(part) = copying.next().await.unwrap() {
+            file.write_all(&part).unwrap();
+        }
+    }
+    let fetched = fetch_mount(&root, Some(&registry.keys), false).await.unwrap();
+    assert!(fetched.files == files);
+    assert_eq!(fetched.digest, registry.fetch(&model("model:1.0.0")).await.unwrap().digest);
 }
 
 #[tokio::test(flavor = "multi_thread")]

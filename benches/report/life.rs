@@ -1,6 +1,7 @@
 //! The life of a server: start, ping under load, memory.
 
 use std::fmt::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -11,6 +12,9 @@ use super::stats::{median, quantile};
 
 const STARTS: usize = 5;
 const PINGS: usize = 2_000;
+const IDLE: usize = 1_000;
+const ROWS: usize = 100_000;
+const JOBS: usize = 5;
 const REQUESTS: usize = 1_000;
 const STAGES: [&str; 6] = ["key", "fetch", "read", "load", "warm-up", "self-test"];
 
@@ -54,14 +58,16 @@ fn start(registry: &Registry, bundle: &str) -> (f64, [f64; STAGES.len()]) {
     (seconds, STAGES.map(of))
 }
 
-/// `/ping` while every core infers.
+/// `/ping` and `/metrics` while every core infers and connections idle.
 pub fn ping_section(registry: &Registry, root: &Path) -> String {
     let server = Server::start(registry, "face-analyzer");
     server.ready();
     let body = sample(root, "face-analyzer");
+    let address = server.url.trim_start_matches("http://");
+    let idle: Vec<_> = (0..IDLE).map(|_| TcpStream::connect(address).expect("a connection")).collect();
     let stop = AtomicBool::new(false);
     let answered = AtomicUsize::new(0);
-    let mut times = std::thread::scope(|scope| {
+    let rows = std::thread::scope(|scope| {
         for _ in 0..2 * cores() {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
@@ -70,30 +76,61 @@ pub fn ping_section(registry: &Registry, root: &Path) -> String {
                 }
             });
         }
-        eprintln!("{PINGS} pings under load");
         while answered.load(Ordering::Relaxed) < cores() {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        let times = ping(&server);
+        let rows = ["/ping", "/metrics"].map(|path| row(&server, path)).concat();
         stop.store(true, Ordering::Relaxed);
-        times
+        rows
     });
-    let (half, most, worst) = (quantile(&mut times, 0.5), quantile(&mut times, 0.99), quantile(&mut times, 1.0));
     format!(
-        "## /ping while all cores infer\n\n{PINGS} pings, a new connection each, beside {} callers of `/invocations` \
-         (face-analyzer): median {half:.2} ms, p99 {most:.2} ms, worst {worst:.2} ms.\n\n",
-        2 * cores()
+        "## /ping and /metrics while all cores infer\n\n{PINGS} of each, a new connection each, beside {} callers of \
+         `/invocations` (face-analyzer) and {} idle connections, in ms.\n\n\
+         | route | median | p99 | worst |\n|---|---|---|---|\n{rows}\n",
+        2 * cores(),
+        idle.len()
     )
 }
 
-fn ping(server: &Server) -> Vec<f64> {
-    (0..PINGS)
+fn row(server: &Server, path: &str) -> String {
+    eprintln!("{PINGS} times {path} under load");
+    let mut times: Vec<f64> = (0..PINGS)
         .map(|_| {
             let start = Instant::now();
-            ureq::get(format!("{}/ping", server.url)).header("Connection", "close").call().expect("ready");
+            let mut answer =
+                ureq::get(format!("{}{path}", server.url)).header("Connection", "close").call().expect("ready");
+            answer.body_mut().read_to_vec().expect("a page");
             start.elapsed().as_secs_f64() * 1e3
         })
-        .collect()
+        .collect();
+    let (half, most, worst) = (quantile(&mut times, 0.5), quantile(&mut times, 0.99), quantile(&mut times, 1.0));
+    format!("| `{path}` | {half:.2} | {most:.2} | {worst:.2} |\n")
+}
+
+/// The rows of one request of a batch transform job, on one thread and on all.
+pub fn records_section(registry: &Registry) -> String {
+    let mut page = format!(
+        "## One request of {ROWS} rows\n\nA batch transform job's CSV (iris-random-forest), medians of {JOBS} requests.\n\n\
+         | inference threads | rows a second | highest resident memory, MB |\n|---|---|---|\n"
+    );
+    let body = "5.1,3.5,1.4,0.2\n".repeat(ROWS);
+    for threads in [1, cores()] {
+        eprintln!("{JOBS} requests of {ROWS} rows on {threads} threads");
+        let server = Server::start_job(registry, "iris-random-forest", threads);
+        server.ready();
+        let job = || {
+            let start = Instant::now();
+            let request = ureq::post(format!("{}/invocations", server.url)).header("Content-Type", "text/csv");
+            let mut answer = request.send(body.as_bytes()).expect("an answer");
+            let lines = answer.body_mut().with_config().limit(1 << 30).read_to_string().expect("text").lines().count();
+            assert_eq!(lines, ROWS);
+            start.elapsed().as_secs_f64()
+        };
+        let seconds = median(&mut (0..JOBS).map(|_| job()).collect::<Vec<_>>());
+        let _ = writeln!(page, "| {threads} | {:.0} | {:.0} |", ROWS as f64 / seconds, server.memory().1);
+    }
+    page.push('\n');
+    page
 }
 
 /// Resident memory when ready and after many requests.

@@ -65,6 +65,11 @@ impl Server {
         Self::start_with(registry, model, &[("MALLOC_MMAP_THRESHOLD_", bytes), ("MALLOC_TRIM_THRESHOLD_", bytes)])
     }
 
+    /// As `start`, for a batch transform job, on so many inference threads.
+    pub fn start_job(registry: &Registry, model: &str, threads: usize) -> Self {
+        Self::start_with(registry, model, &[("SAGEMAKER_BATCH", "true"), ("STRONGROOM_THREADS", &threads.to_string())])
+    }
+
     fn start_with(registry: &Registry, model: &str, environment: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
         let mut command = Command::new(PROGRAM);

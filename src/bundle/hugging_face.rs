@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use self::field::Json;
 use super::manifest::{
-    Activation, Classify, Decoder, Detect, Embed, ImageInput, Labels, Limits, Manifest, Pooling, Task,
+    Activation, Answers, Classify, Decoder, Detect, Embed, ImageInput, Labels, Limits, Manifest, Pooling, Task,
 };
 use super::{BundleError, Files};
 
@@ -34,6 +34,7 @@ pub(super) fn read(files: &Files) -> Result<Manifest, BundleError> {
         description: String::new(),
         task: task(&config, graph, input)?,
         limits: Limits::default(),
+        answers: Answers::default(),
         self_test: Vec::new(),
     })
 }

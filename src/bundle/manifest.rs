@@ -30,6 +30,9 @@ pub struct Manifest {
     /// Bounds on what a request may bring.
     #[serde(default)]
     pub limits: Limits,
+    /// How answers are given.
+    #[serde(default)]
+    pub answers: Answers,
     /// Inputs with their expected answers, run before the model is called ready.
     #[serde(default)]
     pub self_test: Vec<SelfTestVector>,
@@ -70,6 +73,27 @@ impl Limits {
     pub fn items(&self) -> usize {
         self.items.unwrap_or(MOST_RECORDS)
     }
+}
+
+/// `[answers]`: how answers are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Answers {
+    /// What a bad record comes to where each answer has a line of its own.
+    pub bad_records: BadRecords,
+    /// Whether the header `X-Amzn-SageMaker-Custom-Attributes` is given back as it came.
+    pub custom_attributes: bool,
+}
+
+/// What a record that cannot be answered comes to where each answer has a line of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BadRecords {
+    /// Its line is an error, the others are answered.
+    #[default]
+    Placeholder,
+    /// Its request fails.
+    Fail,
 }
 
 /// Rows and records of a request, where the manifest does not say.

@@ -100,18 +100,20 @@ fn proc_path(file: &File) -> PathBuf {
 }
 
 /// Makes a new entry of the folder outlive a power cut. Who may write to a folder but not read it cannot ask for that.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
         outcome => outcome,
     }
 }
 
-fn temporary_name(target: &Path) -> PathBuf {
+/// A name that nothing bears yet, in the same folder.
+pub(super) fn temporary_name(target: &Path) -> PathBuf {
     directory(target).join(format!(".strongroom-{}", uuid::Uuid::new_v4()))
 }
 
-fn directory(target: &Path) -> &Path {
+/// The folder that `target` is an entry of.
+pub(super) fn directory(target: &Path) -> &Path {
     match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),

@@ -1,4 +1,4 @@
-//! A model ready to run on this machine, from a registry or a plain bundle.
+//! A model ready to run on this machine: from a registry, an exported directory or a plain bundle.
 
 use std::path::Path;
 
@@ -8,9 +8,11 @@ use tokio::task::spawn_blocking;
 
 use super::seal::open_file;
 use crate::bundle::{Bundle, Files};
+use crate::config::aws;
 use crate::config::model::{ModelSource, ModelStoreArgs};
+use crate::keys::Keys;
 use crate::predict::{PredictError, Predictor, Request, Response, Session};
-use crate::registry::read_directory;
+use crate::registry::{fetch_mount, is_sealed_mount, read_directory};
 
 /// A loaded bundle and one thread's state of it.
 pub(super) struct Model {
@@ -25,6 +27,12 @@ pub(super) struct Model {
 pub(super) async fn open(source: ModelSource, store: ModelStoreArgs) -> anyhow::Result<Model> {
     let files = match source {
         ModelSource::Registered(model) => store.check()?.open().await?.fetch(&model).await?.files,
+        ModelSource::Directory(path) if is_sealed_mount(&path) => {
+            let key = store.key()?;
+            let keys = Keys::open(&key, &aws::load(key.is_on_aws()).await).await?;
+            fetch_mount(&path, Some(&keys), false).await?.files
+        }
+        // The user's own directory on the user's own machine: nobody's leave is needed to read it.
         ModelSource::Directory(path) => spawn_blocking(move || read_directory(&path)).await??,
     };
     spawn_blocking(move || load(files)).await?

@@ -52,7 +52,7 @@ impl SettingsError {
 
 /// Takes settings and keeps what is wrong with them.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<String>);
+pub struct Problems(Vec<String>);
 
 impl Problems {
     /// A setting that must be there. `name` is its environment variable and its option.
@@ -89,6 +89,11 @@ impl Problems {
             }
             None => *bounds.start(),
         }
+    }
+
+    /// Something else that is wrong.
+    pub(super) fn add(&mut self, problem: String) {
+        self.0.push(problem);
     }
 
     /// Everything that was wrong, or nothing.

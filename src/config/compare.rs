@@ -15,7 +15,8 @@ pub struct CompareArgs {
     /// Another photo
     #[arg(value_name = "B")]
     pub second: PathBuf,
-    /// NAME[:ALIAS], NAME:VERSION or NAME@sha256:HEX of a registry, or a path with a `/` in it to a plain bundle
+    /// NAME[:ALIAS], NAME:VERSION or NAME@sha256:HEX of a registry, or a path with a `/` in it to a plain bundle or an
+    /// exported model
     #[arg(long, env = "STRONGROOM_MODEL", value_name = "MODEL")]
     pub model: ModelSource,
     #[command(flatten)]

@@ -11,10 +11,13 @@ use crate::keys::KeySource;
 use crate::registry::{ModelRef, RegistryError};
 use crate::store::Location;
 
-/// A model in a registry, or a plain bundle.
+/// What errors call the sealing key's setting.
+const KEY: &str = "STRONGROOM_KEY (--key)";
+
+/// A model in a registry, or in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSource {
-    /// What contains a `/`.
+    /// What contains a `/`: a plain bundle, or what `strongroom export` wrote.
     Directory(PathBuf),
     /// `NAME[:ALIAS]`, `NAME:VERSION` or `NAME@sha256:HEX`.
     Registered(ModelRef),
@@ -31,7 +34,7 @@ impl FromStr for ModelSource {
     }
 }
 
-/// Where a registered model is; a plain bundle needs none of it.
+/// Where a registered model is, and what opens it; a plain bundle needs none of it, an exported model only the key.
 #[derive(Debug, Clone, Args)]
 pub struct ModelStoreArgs {
     /// Where models are kept: s3://BUCKET[/PREFIX] or a directory
@@ -43,6 +46,18 @@ pub struct ModelStoreArgs {
 }
 
 impl ModelStoreArgs {
+    /// The key, which an exported model needs.
+    ///
+    /// # Errors
+    /// It is missing or wrong.
+    pub fn key(self) -> Result<KeySource, SettingsError> {
+        let mut problems = Problems::default();
+        let key = problems.required(KEY, self.key);
+        problems.finish()?;
+        // What is missing has been told.
+        key.ok_or_else(SettingsError::default)
+    }
+
     /// The registry and its key, which a registered model needs.
     ///
     /// # Errors
@@ -50,7 +65,7 @@ impl ModelStoreArgs {
     pub fn check(self) -> Result<RegistryArgs, SettingsError> {
         let mut problems = Problems::default();
         let registry = problems.required("STRONGROOM_REGISTRY (--registry)", self.registry);
-        let key = problems.required("STRONGROOM_KEY (--key)", self.key);
+        let key = problems.required(KEY, self.key);
         problems.finish()?;
         match (registry, key) {
             (Some(registry), Some(key)) => Ok(RegistryArgs { registry, key }),

@@ -12,13 +12,15 @@ The first file that fails does not keep the others from being answered; the exit
 
 Examples:
   strongroom predict ./my-model photo.jpg
-  strongroom predict face-analyzer --registry models --key file:kek photo.jpg --draw faces.png";
+  strongroom predict face-analyzer --registry models --key file:kek photo.jpg --draw faces.png
+  strongroom predict ./exported --key file:kek photo.jpg       what `strongroom export` wrote";
 
 /// Run a model on files, as the server would
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
 pub struct PredictArgs {
-    /// NAME[:ALIAS], NAME:VERSION or NAME@sha256:HEX of a registry, or a path with a `/` in it to a plain bundle
+    /// NAME[:ALIAS], NAME:VERSION or NAME@sha256:HEX of a registry, or a path with a `/` in it to a plain bundle or an
+    /// exported model
     #[arg(value_name = "MODEL")]
     pub model: ModelSource,
     /// What to answer

@@ -1,15 +1,20 @@
 //! Around every request: its id, its line in the access log (no bodies, no pings), its metrics.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage as _, HttpRequest, web};
 
 use super::metrics::Observation;
 use super::shared::Shared;
+use super::work::{SharedWork, Work};
 
 const INFERENCE_ID: &str = "x-amzn-sagemaker-inference-id";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,14 +33,6 @@ struct RequestId(String);
 #[derive(Clone, Copy)]
 pub(super) struct Code(pub(super) &'static str);
 
-/// What a route learned about its request.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Work {
-    pub(super) bytes_in: usize,
-    pub(super) queued: Duration,
-    pub(super) ran: Duration,
-}
-
 /// The platform's inference id, or one made here.
 pub(super) fn request_id(request: &HttpRequest) -> String {
     request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
@@ -44,16 +41,45 @@ pub(super) fn request_id(request: &HttpRequest) -> String {
 /// The middleware.
 pub(super) async fn record(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<Observed>, Error> {
     let mut line = Line::begin(&request);
     request.extensions_mut().insert(RequestId(line.id.clone()));
+    request.extensions_mut().insert(SharedWork::clone(&line.work));
     let mut response = next.call(request).await?;
     if let Ok(value) = HeaderValue::from_str(&line.id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    line.complete(&response);
-    Ok(response)
+    // Who keeps a connection would find it closed one of these moments: with this answer they know.
+    if line.shared.as_ref().is_some_and(|shared| shared.readiness.is_draining()) {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    line.answered(&response);
+    Ok(response.map_body(|_, body| Observed { body: body.boxed(), line }))
+}
+
+/// A response's body; with it ends what there is to log.
+pub(super) struct Observed {
+    body: BoxBody,
+    line: Line,
+}
+
+impl MessageBody for Observed {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let part = Pin::new(&mut self.body).poll_next(context);
+        match &part {
+            Poll::Ready(Some(Ok(bytes))) => self.line.bytes_out += bytes.len() as u64,
+            Poll::Ready(None) => self.line.ended = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        part
+    }
 }
 
 /// Only visible ASCII is taken over: the id goes into a header, a body and the log.
@@ -72,8 +98,10 @@ struct Line {
     method: String,
     status: u16,
     code: &'static str,
-    work: Option<Work>,
+    work: SharedWork,
     bytes_out: u64,
+    /// Whether all of the answer was handed over. One of known length goes out with its head.
+    ended: bool,
 }
 
 impl Line {
@@ -87,50 +115,67 @@ impl Line {
             method: request.method().to_string(),
             status: CLIENT_LEFT.0,
             code: CLIENT_LEFT.1,
-            work: None,
+            work: SharedWork::default(),
             bytes_out: 0,
+            ended: false,
         }
     }
 
-    fn complete<B: MessageBody>(&mut self, response: &ServiceResponse<B>) {
+    fn answered<B: MessageBody>(&mut self, response: &ServiceResponse<B>) {
         let extensions = response.request().extensions();
         self.status = response.status().as_u16();
         self.code = extensions.get::<Code>().map_or("ok", |code| code.0);
-        self.work = extensions.get::<Work>().copied();
-        self.bytes_out = match response.response().body().size() {
-            BodySize::Sized(bytes) => bytes,
-            BodySize::None | BodySize::Stream => 0,
-        };
+        self.ended = matches!(response.response().body().size(), BodySize::Sized(_) | BodySize::None);
+    }
+
+    /// A stream may end otherwise than it began.
+    fn settle(&mut self, work: &Work) {
+        if let Some(code) = work.broken {
+            self.code = code;
+        } else if !self.ended {
+            (self.status, self.code) = CLIENT_LEFT;
+        }
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
+        let work = std::mem::take(&mut *self.work.borrow_mut());
+        self.settle(&work);
         let total = self.started.elapsed();
-        let Self { id, route, method, status, code, work, bytes_out, .. } = self;
+        let Self { id, route, method, status, code, bytes_out, .. } = self;
+        let seen = Observation { route, status: *status, code, total, work: &work };
         if let Some(shared) = &self.shared {
-            shared.metrics.observe(&Observation { route, status: *status, code, total, work: *work });
+            shared.metrics.observe(&seen);
+            if shared.config.emf && !UNLOGGED.contains(&route.as_str()) {
+                seen.tell_cloudwatch(shared, id);
+            }
         }
-        if !UNLOGGED.contains(&route.as_str()) {
-            let work = work.unwrap_or_default();
-            tracing::info!(
-                request_id = id,
-                route,
-                method,
-                status,
-                code,
-                bytes_in = work.bytes_in,
-                bytes_out,
-                queue_ms = millis(work.queued),
-                run_ms = millis(work.ran),
-                total_ms = millis(total),
-                "request"
-            );
+        if UNLOGGED.contains(&route.as_str()) {
+            return;
         }
+        let stages = work.stages.unwrap_or_default();
+        tracing::info!(
+            request_id = id,
+            route,
+            method,
+            status,
+            code,
+            bytes_in = work.bytes_in,
+            bytes_out,
+            items = work.tally.answered,
+            items_failed = work.tally.failed,
+            queue_ms = millis(stages.queue),
+            decode_ms = millis(stages.decode),
+            run_ms = millis(stages.run),
+            encode_ms = millis(stages.encode),
+            total_ms = millis(total),
+            "request"
+        );
     }
 }
 
 /// In milliseconds, to the microsecond.
-fn millis(duration: Duration) -> f64 {
+pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }

@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Config;
 use super::error::Failure;
+use super::source::TAKEN_UP;
 
 /// Bodies of the largest size that fit at least, however short the queue is.
 const MIN_BODIES: usize = 4;
@@ -22,7 +23,6 @@ pub(super) struct Admission {
 /// Given back when dropped: after the job, not after the answer, so that an abandoned job still counts.
 pub(super) struct Permit {
     _place: OwnedSemaphorePermit,
-    _room: Room,
 }
 
 /// Memory that a body holds; grows as it arrives, and is given back when dropped.
@@ -36,7 +36,8 @@ impl Admission {
     pub(super) fn new(config: &Config) -> Self {
         let (threads, queue) = (config.threads, config.queue);
         let places = threads.saturating_add(queue).min(Semaphore::MAX_PERMITS);
-        let bytes = config.max_body.saturating_mul(places.max(MIN_BODIES)).min(Semaphore::MAX_PERMITS);
+        let body = config.max_body.max(2 * TAKEN_UP);
+        let bytes = body.saturating_mul(places.max(MIN_BODIES)).min(Semaphore::MAX_PERMITS);
         Self { permits: Arc::new(Semaphore::new(places)), bytes: Arc::new(Semaphore::new(bytes)), threads, queue }
     }
 
@@ -48,10 +49,10 @@ impl Admission {
         Ok(Room { bytes: Arc::clone(&self.bytes), held: None, full: (self.threads, self.queue) })
     }
 
-    /// A place for a request whose body is in `room`: at once or not at all.
-    pub(super) fn admit(&self, room: Room) -> Result<Permit, Failure> {
+    /// A place for a request that has arrived: at once or not at all.
+    pub(super) fn admit(&self) -> Result<Permit, Failure> {
         let place = Arc::clone(&self.permits).try_acquire_owned().map_err(|_none_left| self.overloaded())?;
-        Ok(Permit { _place: place, _room: room })
+        Ok(Permit { _place: place })
     }
 
     /// Requests admitted and not yet done.
@@ -65,6 +66,13 @@ impl Admission {
 }
 
 impl Room {
+    /// Splits off all but `kept` bytes, which the body still holds.
+    pub(super) fn split(&mut self, kept: usize) -> Self {
+        let freed = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits).saturating_sub(kept);
+        let held = self.held.as_mut().and_then(|held| held.split(freed));
+        Self { bytes: Arc::clone(&self.bytes), held, full: self.full }
+    }
+
     /// Takes `more` bytes, at once or not at all.
     pub(super) fn grow(&mut self, more: usize) -> Result<(), Failure> {
         let (threads, waiting) = self.full;

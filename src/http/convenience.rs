@@ -4,19 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::ACCEPT;
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::predict::Request;
 
-use super::access::Work;
 use super::error::Failure;
-use super::inference::{self, Answered, Job, Model, Sample};
+use super::inference::{Model, Sample, Ticket};
 use super::shared::Shared;
-
-const JSON: &str = "application/json";
+use super::{answer, work};
 
 /// `GET /test`: JSON, or a page with the picture where the caller asks for HTML.
 pub(super) async fn test(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
@@ -29,15 +27,13 @@ pub(super) async fn test(request: HttpRequest, shared: web::Data<Shared>) -> Htt
 async fn analyse(request: &HttpRequest, shared: &web::Data<Shared>) -> Result<HttpResponse, Failure> {
     let deadline = Instant::now() + shared.config.deadline;
     let no_sample = || Failure::NotFound { path: "/test, as this bundle brings no self-test".to_owned() };
-    let model = Arc::clone(shared.ready_model()?);
-    let sample = model.sample.clone().ok_or_else(no_sample)?;
-    let permit = shared.admission.admit(shared.admission.receive()?)?;
-    let media_type = Some(sample.media_type.clone());
-    let asked = Request { media_type, accept: Some(JSON.to_owned()), body: sample.body };
-    let Answered { result, queued, ran } =
-        inference::run(shared, Job { model, request: asked, deadline, permit }).await?;
-    request.extensions_mut().insert(Work { bytes_in: 0, queued, ran });
-    let analysis: Value = serde_json::from_slice(&result?.body).map_err(|_not_json| Failure::Internal)?;
+    let hosted = Arc::clone(shared.ready_model()?);
+    let in_flight = hosted.begin()?;
+    let sample = hosted.model.sample.clone().ok_or_else(no_sample)?;
+    let asked = Request { media_type: Some(sample.media_type.clone()), accept: None, body: sample.body.clone() };
+    let ticket = Ticket::new(shared, &hosted, in_flight, deadline)?;
+    let body = answer::document(&ticket, &work::of(request), asked).await?.body;
+    let analysis: Value = serde_json::from_slice(&body).map_err(|_not_json| Failure::Internal)?;
     if wants_html(request)
         && let Some(page) = shared.page()
     {

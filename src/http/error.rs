@@ -49,6 +49,9 @@ pub(super) enum Failure {
     /// Queue and inference took too long.
     #[error("no answer within {seconds} s")]
     DeadlineExceeded { seconds: u64 },
+    /// The body claims more than there is.
+    #[error("the request needs {needed} bytes of memory, {free} are free")]
+    OutOfMemory { needed: u64, free: u64 },
     /// No such route.
     #[error("there is no {path}")]
     NotFound { path: String },
@@ -73,6 +76,7 @@ impl Failure {
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
             Self::NotReady { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
             Self::DeadlineExceeded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "deadline_exceeded"),
+            Self::OutOfMemory { .. } => (StatusCode::INSUFFICIENT_STORAGE, "out_of_memory"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -83,16 +87,23 @@ impl Failure {
     pub(super) fn respond(&self, request: &HttpRequest) -> HttpResponse {
         let (status, code) = self.status_and_code();
         let id = request_id(request);
-        // What is the caller's fault they are told; 503 is said by the access log's code. The rest is ours.
-        if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+        // What is the caller's fault they are told; 503 and 507 are said by the access log's code. The rest is ours.
+        if status.is_server_error()
+            && ![StatusCode::SERVICE_UNAVAILABLE, StatusCode::INSUFFICIENT_STORAGE].contains(&status)
+        {
             tracing::error!(request_id = id, code, error = chain(self), "request failed");
         }
         let mut builder = HttpResponse::build(status);
         self.add_headers(&mut builder);
-        let body = body(code, &self.to_string(), &id);
+        let body = document(code, &self.to_string(), Some(&id));
         let response = builder.content_type("application/json").body(body);
         request.extensions_mut().insert(Code(code));
         response
+    }
+
+    /// What stands in the place of one item's answer: `{"error":{"code","message"}}`, on one line.
+    pub(super) fn line(&self) -> String {
+        document(self.status_and_code().1, &self.to_string(), None)
     }
 
     fn add_headers(&self, builder: &mut HttpResponseBuilder) {
@@ -104,7 +115,10 @@ impl Failure {
                 builder.insert_header((ALLOW, allowed.as_str()));
             }
             // What is left of the body is not waited for.
-            Self::BodyTooLarge { .. } | Self::BodyTimeout { .. } | Self::BodyIncomplete { .. } => {
+            Self::BodyTooLarge { .. }
+            | Self::BodyTimeout { .. }
+            | Self::BodyIncomplete { .. }
+            | Self::OutOfMemory { .. } => {
                 builder.force_close();
             }
             Self::Predict(_)
@@ -144,6 +158,7 @@ fn malformed(format: &str) -> &'static str {
         "npy" => "malformed_npy",
         "multipart" => "malformed_multipart",
         "base64" => "malformed_base64",
+        "recordio" => "malformed_recordio",
         _ => "malformed_body",
     }
 }
@@ -157,11 +172,12 @@ struct Envelope<'a> {
 struct Described<'a> {
     code: &'static str,
     message: &'a str,
-    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 /// A message that quotes the caller's own input may be long: it is shortened until the whole body fits, escapes and all.
-fn body(code: &'static str, message: &str, request_id: &str) -> String {
+fn document(code: &'static str, message: &str, request_id: Option<&str>) -> String {
     let mut kept = message.chars().count().min(MAX_BODY_CHARS);
     loop {
         let shortened: String = message.chars().take(kept).collect();
@@ -182,7 +198,7 @@ mod tests {
     #[test]
     fn no_error_body_is_longer_than_the_platform_keeps() {
         for message in ["x".repeat(100_000), "\u{1}".repeat(5_000), "\"".repeat(2_000), "ä".repeat(3_000)] {
-            let text = body("invalid_input", &message, &"i".repeat(64));
+            let text = document("invalid_input", &message, Some(&"i".repeat(64)));
             assert!(text.chars().count() <= MAX_BODY_CHARS);
             assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
         }

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::bundle;
 use crate::predict::Input;
@@ -28,8 +29,10 @@ pub struct Card {
     pub limits: bundle::Limits,
 }
 
-#[derive(Serialize)]
-struct Described<'a> {
+/// A [`Card`] and the server's own limits.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Model)]
+pub(super) struct Described<'a> {
     name: &'a str,
     version: &'a str,
     digest: &'a str,
@@ -40,7 +43,7 @@ struct Described<'a> {
 }
 
 /// Of the manifest and of the server, units in the names.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Limits {
     max_body_bytes: usize,
     image_megapixels: u32,

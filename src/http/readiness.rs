@@ -42,6 +42,10 @@ impl Readiness {
         self.0.send_replace(Stage::Draining);
     }
 
+    pub(super) fn is_draining(&self) -> bool {
+        *self.0.borrow() == Stage::Draining
+    }
+
     /// `Ok` only while ready.
     pub(super) fn check(&self) -> Result<(), Failure> {
         match &*self.0.borrow() {
@@ -50,6 +54,12 @@ impl Readiness {
             Stage::Poisoned => Err(Failure::NotReady { stage: "self-test after a crash failed" }),
             Stage::Draining => Err(Failure::Draining),
         }
+    }
+
+    /// Returns when the model no longer passes its self-test.
+    pub(super) async fn until_poisoned(&self) {
+        // The sender lives as long as this does.
+        let _ = self.0.subscribe().wait_for(|stage| *stage == Stage::Poisoned).await;
     }
 
     /// Draining is the end: a model that becomes ready meanwhile comes too late.

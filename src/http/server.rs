@@ -5,16 +5,17 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
 use tokio::sync::oneshot;
 
 use super::error::Failure;
 use super::inference::Model;
+use super::listener::Listener;
+use super::models::Loader;
+use super::routes::{self, Operation, Place};
 use super::shared::Shared;
-use super::{Config, access, convenience, execution_parameters, invocations, metrics, model, ping};
+use super::{Config, access, convenience, execution_parameters, invocations, metrics, model, models, openapi, ping};
 
 /// Connections the kernel holds while none is accepted; the platform wants one accepted within 250 ms.
 const BACKLOG: u32 = 2_048;
@@ -25,11 +26,15 @@ const IO_WORKERS: usize = 2;
 /// Before connections are closed, to tell those that still wait.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// After the last connection was let in, for it to get to a worker and bring its request.
+const LAST_CONNECTIONS: Duration = Duration::from_millis(250);
+
 /// A server that listens.
 pub struct Server {
     address: SocketAddr,
     control: Control,
     handle: ServerHandle,
+    listener: Listener,
     ended: oneshot::Receiver<std::io::Result<()>>,
 }
 
@@ -72,6 +77,16 @@ impl Control {
     pub fn ready(&self, model: Model) {
         self.0.serve(model);
     }
+
+    /// Models are loaded from now on, as they are asked for.
+    pub fn ready_for_models(&self, loader: Arc<dyn Loader>) {
+        self.0.host(loader);
+    }
+
+    /// Returns when the one model no longer passes its self-test.
+    pub async fn until_poisoned(&self) {
+        self.0.readiness.until_poisoned().await;
+    }
 }
 
 impl Server {
@@ -82,15 +97,16 @@ impl Server {
     pub fn start(config: Config) -> Result<Self, BindError> {
         let address = config.bind;
         let failed = |source| BindError { address, source };
-        let shared = Arc::new(Shared::new(config));
+        let shared = Shared::new(config).map_err(|error| failed(std::io::Error::other(error)))?;
+        let shared = Arc::new(shared);
         let (bound, when_bound) = mpsc::sync_channel(1);
         let (end, ended) = oneshot::channel();
         let control = Control(Arc::clone(&shared));
         let run = move || drop(end.send(actix_web::rt::System::new().block_on(serve(shared, bound))));
         std::thread::Builder::new().name("http".to_owned()).spawn(run).map_err(failed)?;
         let started = when_bound.recv().unwrap_or_else(|_gone| Err(std::io::Error::other("the server did not start")));
-        let (address, handle) = started.map_err(failed)?;
-        Ok(Self { address, control, handle, ended })
+        let (address, handle, listener) = started.map_err(failed)?;
+        Ok(Self { address, control, handle, listener, ended })
     }
 
     /// Where it listens, with the port that was free where 0 was asked for.
@@ -119,6 +135,9 @@ impl Server {
         let patience = config.drain_timeout.saturating_sub(LAST_WORDS);
         self.control.0.cut_at(Instant::now() + config.drain_grace + patience);
         tokio::time::sleep(config.drain_grace).await;
+        // What the kernel holds is accepted and answered first: a stopping server drops it.
+        self.listener.refuse_connections();
+        tokio::time::sleep(LAST_CONNECTIONS).await;
         self.handle.stop(true).await;
     }
 
@@ -128,12 +147,12 @@ impl Server {
     }
 }
 
-type Bound = std::io::Result<(SocketAddr, ServerHandle)>;
+type Bound = std::io::Result<(SocketAddr, ServerHandle, Listener)>;
 
 async fn serve(shared: Arc<Shared>, bound: mpsc::SyncSender<Bound>) -> std::io::Result<()> {
     let server = match listen(shared) {
-        Ok((server, address)) => {
-            drop(bound.send(Ok((address, server.handle()))));
+        Ok((server, address, listener)) => {
+            drop(bound.send(Ok((address, server.handle(), listener))));
             server
         }
         Err(error) => {
@@ -144,59 +163,59 @@ async fn serve(shared: Arc<Shared>, bound: mpsc::SyncSender<Bound>) -> std::io::
     server.await
 }
 
-fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, SocketAddr)> {
+fn listen(shared: Arc<Shared>) -> std::io::Result<(actix_web::dev::Server, SocketAddr, Listener)> {
     let config = shared.config.clone();
     let app = move || {
-        let convenience = shared.config.convenience_routes;
+        let config = shared.config.clone();
         App::new()
             .app_data(web::Data::from(Arc::clone(&shared)))
             .wrap(from_fn(access::record))
-            .configure(move |routes| add_routes(routes, convenience))
+            .configure(|app| {
+                for place in routes::of(&config) {
+                    app.service(resource(place));
+                }
+            })
             .default_service(web::to(not_found))
     };
+    let (socket, listener) = Listener::open(config.bind, BACKLOG)?;
     let server = HttpServer::new(app)
         .workers(IO_WORKERS)
-        .backlog(BACKLOG)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(config.client_timeout)
         .shutdown_timeout(config.drain_timeout.as_secs())
         .disable_signals()
-        .bind(config.bind)?;
+        .listen(socket)?;
     let address = server.addrs().first().copied().unwrap_or(config.bind);
-    Ok((server.run(), address))
+    Ok((server.run(), address, listener))
 }
 
-fn add_routes(routes: &mut ServiceConfig, convenience: bool) {
-    routes
-        .service(resource("/ping", &[Method::GET, Method::HEAD, Method::POST], ping::ping))
-        .service(resource("/invocations", &[Method::POST], invocations::post))
-        .service(resource("/execution-parameters", &[Method::GET], execution_parameters::get))
-        .service(resource("/metrics", &[Method::GET], metrics::get))
-        .service(resource("/model", &[Method::GET], model::get));
-    if convenience {
-        routes.service(resource("/analyze", &[Method::POST], invocations::post)).service(resource(
-            "/test",
-            &[Method::GET],
-            convenience::test,
-        ));
-    }
-}
-
-/// A path, the methods it takes, and our own error for the others.
-fn resource<F, Args>(path: &str, methods: &'static [Method], handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: actix_web::FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
+/// A place's operations, and our own error for other methods.
+fn resource(place: &'static Place) -> Resource {
+    let allowed = place.allowed();
     let refuse = move |request: HttpRequest| {
-        let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-        let failure = Failure::MethodNotAllowed { method: request.method().to_string(), allowed };
+        let failure = Failure::MethodNotAllowed { method: request.method().to_string(), allowed: allowed.clone() };
         async move { failure.respond(&request) }
     };
-    let resource = web::resource(path).default_service(web::to(refuse));
-    let route = |resource: Resource, method: &Method| resource.route(web::method(method.clone()).to(handler.clone()));
-    methods.iter().fold(resource, route)
+    let resource = web::resource(place.path).default_service(web::to(refuse));
+    let routes = place.operations.iter().map(|(method, operation)| route(web::method(method.clone()), *operation));
+    routes.fold(resource, Resource::route)
+}
+
+fn route(route: Route, operation: Operation) -> Route {
+    match operation {
+        Operation::Ping => route.to(ping::ping),
+        Operation::Metrics => route.to(metrics::get),
+        Operation::Invoke | Operation::Analyze => route.to(invocations::post),
+        Operation::ExecutionParameters => route.to(execution_parameters::get),
+        Operation::DescribeModel => route.to(model::get),
+        Operation::Test => route.to(convenience::test),
+        Operation::ListModels => route.to(models::list),
+        Operation::LoadModel => route.to(models::load),
+        Operation::ShowModel => route.to(models::get),
+        Operation::UnloadModel => route.to(models::unload),
+        Operation::InvokeModel => route.to(models::invoke),
+        Operation::Document => route.to(openapi::get),
+    }
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {

@@ -5,12 +5,16 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use crate::model::{Pool, PoolError};
+
 use super::Config;
 use super::admission::Admission;
 use super::convenience::Page;
 use super::error::Failure;
+use super::hosted::{Hosted, Workers};
 use super::inference::Model;
 use super::metrics::Metrics;
+use super::models::{Loader, Models};
 use super::readiness::Readiness;
 
 /// One per server.
@@ -19,28 +23,49 @@ pub(super) struct Shared {
     pub(super) readiness: Readiness,
     pub(super) admission: Admission,
     pub(super) metrics: Metrics,
-    model: OnceLock<Arc<Model>>,
+    /// The inference threads, for all models.
+    pub(super) pool: Pool<Workers>,
+    /// Those of a multi-model endpoint.
+    pub(super) models: Models,
+    loader: OnceLock<Arc<dyn Loader>>,
+    only: OnceLock<Arc<Hosted>>,
     page: OnceLock<Page>,
     cut: watch::Sender<Option<Instant>>,
 }
 
 impl Shared {
-    pub(super) fn new(config: Config) -> Self {
-        let admission = Admission::new(&config);
-        let metrics = Metrics::new(config.threads);
-        let (model, page, cut) = (OnceLock::new(), OnceLock::new(), watch::Sender::new(None));
-        Self { config, readiness: Readiness::new(), admission, metrics, model, page, cut }
+    /// Starts the inference threads, too.
+    pub(super) fn new(config: Config) -> Result<Self, PoolError> {
+        let pool = Pool::start(config.threads, config.pool_queue(), || Ok::<_, PoolError>(Workers::new()))?;
+        Ok(Self {
+            readiness: Readiness::new(),
+            admission: Admission::new(&config),
+            metrics: Metrics::new(config.threads),
+            pool,
+            models: Models::default(),
+            loader: OnceLock::new(),
+            only: OnceLock::new(),
+            page: OnceLock::new(),
+            cut: watch::Sender::new(None),
+            config,
+        })
     }
 
-    /// The model, while the server takes requests.
-    pub(super) fn ready_model(&self) -> Result<&Arc<Model>, Failure> {
+    /// The one model, while the server takes requests.
+    pub(super) fn ready_model(&self) -> Result<&Arc<Hosted>, Failure> {
         self.readiness.check()?;
-        self.model.get().ok_or(Failure::NotReady { stage: "ready" })
+        self.only.get().ok_or(Failure::NotReady { stage: "ready" })
     }
 
-    /// The model, once there is one, whatever the server is doing.
-    pub(super) fn model(&self) -> Option<&Arc<Model>> {
-        self.model.get()
+    /// The one model, once there is one, whatever the server is doing.
+    pub(super) fn model(&self) -> Option<&Model> {
+        self.only.get().map(|hosted| &hosted.model)
+    }
+
+    /// What loads models, while the server takes requests.
+    pub(super) fn loader(&self) -> Result<&Arc<dyn Loader>, Failure> {
+        self.readiness.check()?;
+        self.loader.get().ok_or(Failure::NotReady { stage: "ready" })
     }
 
     /// `/test` for people, once there is a model.
@@ -72,11 +97,33 @@ impl Shared {
         }
     }
 
-    /// Takes the first model; a server has one for life.
+    /// Takes the one model; a server has one for life.
     pub(super) fn serve(&self, model: Model) {
         self.metrics.describe(&model.card);
         drop(self.page.set(Page::of(&model)));
-        drop(self.model.set(Arc::new(model)));
+        let hosted = Arc::new(Hosted::new(model));
+        self.warm_up(&hosted);
+        drop(self.only.set(hosted));
         self.readiness.ready();
+    }
+
+    /// Has every thread make its state of the model before it is asked for. Who cannot, says so when it is.
+    pub(super) fn warm_up(&self, hosted: &Arc<Hosted>) {
+        let hosted = Arc::clone(hosted);
+        self.pool.everywhere(move |workers| drop(hosted.worker(workers)));
+    }
+
+    /// Takes models from now on, as they are asked for.
+    pub(super) fn host(&self, loader: Arc<dyn Loader>) {
+        drop(self.loader.set(loader));
+        self.readiness.ready();
+    }
+
+    /// A model fails its self-test after a panic. Where it is the only one, so does the server; others go on.
+    pub(super) fn unsound(&self) {
+        if !self.config.multi_model {
+            tracing::error!("/ping answers 503 from now on");
+            self.readiness.poisoned();
+        }
     }
 }

@@ -7,6 +7,12 @@ pub use super::form::FormError;
 /// What an operating system or a service said.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
+/// What may be behind it where a container has neither credentials nor a network: its platform took both away.
+const NETWORK_ISOLATION: &str = "under SageMaker network isolation a container has neither network nor credentials: switch it \
+    off and give the VPC an interface endpoint for Secrets Manager, or mount a key file of mode 0600 in another data channel \
+    (STRONGROOM_KEY=file:PATH), or, only for a model that needs no secrecy, mount a plain bundle with \
+    STRONGROOM_ALLOW_UNSEALED=true";
+
 /// Why a key is not had. Never says anything of a key's content.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -118,12 +124,20 @@ pub enum KeyError {
         /// What the service said.
         source: Cause,
     },
-    /// AWS credentials are missing, expired or refused.
+    /// AWS credentials are expired, or refused by the service.
     #[error("there are no usable AWS credentials to read secret {secret}")]
     Credentials {
         /// Name or ARN.
         secret: String,
-        /// What the SDK or service said.
+        /// What the service said.
+        source: Cause,
+    },
+    /// AWS credentials are nowhere to be found.
+    #[error("no AWS credentials are found to read secret {secret}")]
+    NoCredentials {
+        /// Name or ARN.
+        secret: String,
+        /// What the SDK said.
         source: Cause,
     },
     /// No AWS region is configured, and the secret is not named by an ARN, which says one.
@@ -199,9 +213,16 @@ impl KeyError {
                 "allow secretsmanager:GetSecretValue on the secret (and kms:Decrypt on its KMS key) to this role"
             }
             Self::Credentials { .. } => "configure credentials as for the AWS CLI, or renew them",
+            Self::NoCredentials { .. } => {
+                return Some(format!("configure credentials as for the AWS CLI; {NETWORK_ISOLATION}"));
+            }
             Self::Region { .. } => "set AWS_REGION, or name the secret by its ARN",
             Self::Throttled { .. } => "try again in a minute",
-            Self::Unreachable { .. } => "check the network, the VPC endpoint for Secrets Manager and AWS_ENDPOINT_URL",
+            Self::Unreachable { .. } => {
+                return Some(format!(
+                    "check the network, the VPC endpoint for Secrets Manager and AWS_ENDPOINT_URL; {NETWORK_ISOLATION}"
+                ));
+            }
             Self::Source
             | Self::File { .. }
             | Self::NotAFile { .. }

@@ -1,24 +1,20 @@
 //! The inference threads. All CPU work of a request is one job; a job stays on one thread.
 
-use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select_biased, unbounded};
 
 type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// Cores this process may use: the smaller of its CPU affinity and its cgroup's quota, at least 1.
-pub fn available_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
-}
 
 /// Inference threads, each with its own `S`, behind one bounded queue. Dropping it lets the jobs that wait run, then
 /// waits for the threads to end.
 pub struct Pool<S> {
     queue: Option<Sender<Job<S>>>,
+    /// One for each thread: jobs for that very thread, before those of the queue.
+    own: Vec<Sender<Job<S>>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -36,10 +32,12 @@ impl<S: 'static> Pool<S> {
         let (sender, jobs) = bounded::<Job<S>>(queue.max(1));
         let (report, reports) = bounded(threads.max(1));
         let make: Arc<Make<S>> = Arc::new(move || make().map_err(Into::into));
-        let mut pool = Self { queue: Some(sender), threads: Vec::new() };
+        let mut pool = Self { queue: Some(sender), own: Vec::new(), threads: Vec::new() };
         for number in 0..threads.max(1) {
-            let (jobs, make, report) = (jobs.clone(), Arc::clone(&make), report.clone());
+            let (own, to_own) = unbounded();
+            let (jobs, make, report) = (Jobs { own: to_own, queue: jobs.clone() }, Arc::clone(&make), report.clone());
             let work = move || work(&jobs, make.as_ref(), report);
+            pool.own.push(own);
             let thread = Builder::new().name(format!("infer-{number}")).spawn(work);
             pool.threads.push(thread.map_err(PoolError::Spawn)?);
         }
@@ -62,6 +60,15 @@ impl<S: 'static> Pool<S> {
         })
     }
 
+    /// Has every thread do `job` once it is done with what it does now, before anything that waits.
+    pub fn everywhere(&self, job: impl Fn(&mut S) + Clone + Send + 'static) {
+        for own in &self.own {
+            let job = job.clone();
+            // A thread lives as long as the pool.
+            let _ = own.send(Box::new(move |state| job(state)));
+        }
+    }
+
     /// Jobs that wait.
     pub fn depth(&self) -> usize {
         self.queue.as_ref().map_or(0, Sender::len)
@@ -76,6 +83,7 @@ impl<S: 'static> Pool<S> {
 impl<S> Drop for Pool<S> {
     fn drop(&mut self) {
         drop(self.queue.take());
+        self.own.clear();
         let current = std::thread::current().id();
         // A job may hold the last reference to its own pool; a thread cannot wait for itself.
         for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != current) {
@@ -85,10 +93,26 @@ impl<S> Drop for Pool<S> {
     }
 }
 
+/// What one thread has to do.
+struct Jobs<S> {
+    own: Receiver<Job<S>>,
+    queue: Receiver<Job<S>>,
+}
+
+impl<S> Jobs<S> {
+    /// Waits for the next job; `None` when the pool is gone and its queue is empty.
+    fn next(&self) -> Option<Job<S>> {
+        select_biased! {
+            recv(self.own) -> job => job.or_else(|_gone| self.queue.recv()).ok(),
+            recv(self.queue) -> job => job.ok(),
+        }
+    }
+}
+
 type Make<S> = dyn Fn() -> Result<S, Cause> + Send + Sync;
 
 /// A thread's life: make the state, say so, run jobs until the queue is empty and the pool is gone.
-fn work<S>(jobs: &Receiver<Job<S>>, make: &Make<S>, report: Sender<Result<(), Cause>>) {
+fn work<S>(jobs: &Jobs<S>, make: &Make<S>, report: Sender<Result<(), Cause>>) {
     let mut state = match attempt(make) {
         Ok(state) => Some(state),
         // Nobody listens any more when another thread failed first.
@@ -96,7 +120,7 @@ fn work<S>(jobs: &Receiver<Job<S>>, make: &Make<S>, report: Sender<Result<(), Ca
     };
     let _ = report.send(Ok(()));
     drop(report);
-    for job in jobs {
+    while let Some(job) = jobs.next() {
         if state.is_none() {
             state = remake(make);
         }

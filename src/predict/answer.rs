@@ -1,6 +1,7 @@
 //! The shapes of answers: Hugging Face's for classify and detect, DeepFace's for faces.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What one item of a request (an image, a row, a set of tensors) is answered with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,8 +23,21 @@ pub enum Answer {
     Tensors(Tensors),
 }
 
+impl Answer {
+    /// The classes it names: the best label, or that of each detection. None where nothing is told apart.
+    pub fn classes(&self) -> impl Iterator<Item = &str> {
+        let (best, detections): (Option<&str>, &[Detection]) = match self {
+            Self::Labels(labels) => (labels.first().map(|best| best.label.as_str()), &[]),
+            Self::Row(row) => (row.label.as_deref(), &[]),
+            Self::Detections(detections) => (None, detections),
+            Self::Embedding(_) | Self::Faces(_) | Self::Comparison(_) | Self::Tensors(_) => (None, &[]),
+        };
+        best.into_iter().chain(detections.iter().map(|detection| detection.label.as_str()))
+    }
+}
+
 /// A label and how sure the model is of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct LabelScore {
     pub label: String,
@@ -31,7 +45,7 @@ pub struct LabelScore {
 }
 
 /// A box with its label.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Detection {
     pub label: String,
@@ -41,7 +55,7 @@ pub struct Detection {
 }
 
 /// Corners in pixels of the image as sent, orientation applied.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Corners {
     pub xmin: f32,
@@ -51,39 +65,45 @@ pub struct Corners {
 }
 
 /// One vector.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Embedding {
     pub embedding: Vec<f32>,
 }
 
 /// All faces of an image.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Faces {
     pub results: Vec<Face>,
 }
 
 /// One face, with DeepFace's field names. What the manifest leaves out is left out here.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Face {
     pub facial_area: FacialArea,
     pub face_confidence: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub embedding: Option<Vec<f32>>,
     /// In years.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub age: Option<f32>,
     /// Label to per cent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<std::collections::BTreeMap<String, f32>>)]
     pub gender: Option<Scores>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub dominant_gender: Option<String>,
     /// Label to per cent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<std::collections::BTreeMap<String, f32>>)]
     pub emotion: Option<Scores>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub dominant_emotion: Option<String>,
 }
 
@@ -91,43 +111,50 @@ pub struct Face {
 pub type Scores = std::collections::BTreeMap<String, f32>;
 
 /// Box and landmarks in pixels of the image as sent, orientation applied; `left` is the person's own left.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct FacialArea {
     pub x: f32,
     pub y: f32,
     pub w: f32,
     pub h: f32,
+    #[schema(min_items = 2, max_items = 2)]
     pub left_eye: [f32; 2],
+    #[schema(min_items = 2, max_items = 2)]
     pub right_eye: [f32; 2],
+    #[schema(min_items = 2, max_items = 2)]
     pub nose: [f32; 2],
+    #[schema(min_items = 2, max_items = 2)]
     pub mouth_left: [f32; 2],
+    #[schema(min_items = 2, max_items = 2)]
     pub mouth_right: [f32; 2],
 }
 
 /// Two faces compared, with DeepFace's field names.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Comparison {
     pub verified: bool,
     pub distance: f32,
     pub threshold: f32,
     pub similarity_metric: &'static str,
+    #[schema(min_items = 2, max_items = 2)]
     pub facial_areas: [FacialArea; 2],
 }
 
 /// One row of a table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub label: Option<String>,
     /// Scores by label, or one value for regression.
     pub scores: Vec<f32>,
 }
 
 /// All outputs of one run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Tensors {
     pub model_name: String,
@@ -136,7 +163,7 @@ pub struct Tensors {
 }
 
 /// One output of a graph.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct OutputTensor {
     pub name: String,
@@ -144,6 +171,7 @@ pub struct OutputTensor {
     pub datatype: &'static str,
     pub shape: Vec<usize>,
     /// Flat, row-major.
+    #[schema(value_type = Vec<serde_json::Value>)]
     pub data: Values,
 }
 

@@ -1,13 +1,14 @@
 //! What a model takes, for people and programs that ask.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::bundle;
 
 use super::task::Task;
 
 /// One thing a model takes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Input {
     /// Any size is taken; this is what it becomes.
@@ -23,9 +24,11 @@ pub enum Input {
         name: String,
         /// Values below are refused.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         min: Option<f64>,
         /// Values above are refused.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         max: Option<f64>,
     },
     /// A tensor as the graph names it.

@@ -1,6 +1,7 @@
 //! From a request's body to what a task reads: images, rows or tensors.
 //!
-//! Every form is bounded while it is read: items by `[limits] items`, image files by `[limits] image_mb` (base64 before
+//! A body of records (JSON Lines, CSV rows, RecordIO) is cut into groups of them while it arrives, see [`Records`]; every
+//! other body is one document and read whole. Every form is bounded while it is read: items by `[limits] items`, image files by `[limits] image_mb` (base64 before
 //! it is decoded), values of a row, tensors and their dimensions by the constants below, JSON's nesting by
 //! `serde_json`'s 128 levels. Error texts carry places and expectations, never values of the body; a name in them is cut short.
 
@@ -12,6 +13,8 @@ mod media;
 mod multipart;
 mod npy;
 mod open_inference;
+mod record_io;
+mod records;
 mod rows;
 
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use bytes::Bytes;
 
 use self::media::Form;
 pub(super) use self::open_inference::datatype;
+pub use self::records::{Group, Records, Terms};
 use super::{PredictError, Request};
 use crate::bundle::Limits;
 use crate::model::{DType, Tensor};
@@ -44,18 +48,21 @@ pub enum Reads {
     Tensors,
 }
 
-/// The items of a request, in the order sent.
+/// What one answer is for.
 #[derive(Debug)]
-pub enum Items {
-    /// Image files, not yet decoded.
-    Images(Vec<Bytes>),
+pub enum Item {
+    /// An image file, not yet decoded.
+    Image(Bytes),
     /// `{"task":"compare","images":[a,b]}`: two image files.
     Compare([Bytes; 2]),
-    /// Rows of finite numbers within f32's range.
-    Rows(Vec<RawRow>),
-    /// Records: each is what one run of the graph takes.
-    Tensors(Vec<Vec<NamedTensor>>),
+    /// One row of finite numbers within f32's range.
+    Row(RawRow),
+    /// One record: what one run of the graph takes.
+    Tensors(Vec<NamedTensor>),
 }
+
+/// An item, or why a record is none: the other records of its request are read all the same.
+pub type ReadItem = Result<Item, PredictError>;
 
 /// One row of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,8 +112,8 @@ pub enum Envelope {
 /// A request's items and how its answers are wrapped.
 #[derive(Debug)]
 pub struct Decoded {
-    /// At least one, at most `limits.items`.
-    pub items: Items,
+    /// At least one, at most `limits.items`, in the order sent.
+    pub items: Vec<ReadItem>,
     /// How the answers are wrapped.
     pub envelope: Envelope,
 }
@@ -124,6 +131,7 @@ pub struct Decoded {
 /// | JSON Lines, one item a line | lines | lines | lines |
 /// | `multipart/form-data` | one file: bare; several: predictions | | |
 /// | CSV, npy | | predictions | bare (one unnamed tensor) |
+/// | RecordIO, one item a record | lines | lines | |
 ///
 /// An image item is base64 (standard or URL-safe, padded or not, whitespace and a `data:` prefix allowed), `{"b64": it}`
 /// or `{"image": either}`. A row is a list of numbers, `{"features": it}` or an object of numbers by feature.
@@ -135,20 +143,34 @@ pub fn decode(request: &Request, reads: Reads, limits: &Limits) -> Result<Decode
     if request.body.is_empty() {
         return Err(PredictError::EmptyBody);
     }
+    let body = &request.body;
     match (form, reads) {
-        (Form::Image, _) => Ok(Decoded { items: Items::Images(vec![request.body.clone()]), envelope: Envelope::Bare }),
-        (Form::Multipart { boundary }, _) => multipart::read(&request.body, &boundary, limits),
-        (Form::Json, Reads::Images) => images::json(&request.body, limits),
-        (Form::Json, Reads::Rows) => rows::json(&request.body, limits),
-        (Form::Json, Reads::Tensors) => open_inference::json(&request.body, limits),
-        (Form::JsonLines, Reads::Images) => images::lines(&request.body, limits),
-        (Form::JsonLines, Reads::Rows) => rows::lines(&request.body, limits),
-        (Form::JsonLines, Reads::Tensors) => open_inference::lines(&request.body, limits),
-        (Form::Csv, Reads::Tensors) => csv::tensor(&request.body, limits),
-        (Form::Csv, Reads::Images | Reads::Rows) => csv::rows(&request.body, limits),
-        (Form::Npy, Reads::Tensors) => npy::tensor(&request.body),
-        (Form::Npy, Reads::Images | Reads::Rows) => npy::rows(&request.body, limits),
+        (Form::Image, _) => Ok(Decoded { items: vec![Ok(Item::Image(body.clone()))], envelope: Envelope::Bare }),
+        (Form::Multipart { boundary }, _) => multipart::read(body, &boundary, limits),
+        (Form::Json, Reads::Images) => images::json(body, limits),
+        (Form::Json, Reads::Rows) => rows::json(body, limits),
+        (Form::Json, Reads::Tensors) => open_inference::json(body, limits),
+        (Form::Csv, Reads::Tensors) => csv::tensor(body, limits),
+        (Form::Npy, Reads::Tensors) => npy::tensor(body),
+        (Form::Npy, Reads::Images | Reads::Rows) => npy::rows(body, limits),
+        (Form::JsonLines, _) => records::whole(records::Framing::JsonLines, body, reads, limits),
+        (Form::Csv, Reads::Images | Reads::Rows) => records::whole(records::Framing::Csv, body, reads, limits),
+        (Form::RecordIo, _) => records::whole(records::Framing::RecordIo, body, reads, limits),
     }
+}
+
+/// The records of a body that Content-Type says consists of them; `None` for one that is read whole.
+///
+/// # Errors
+/// [`PredictError::UnsupportedMediaType`], before the body is there.
+pub fn records(media_type: Option<&str>, reads: Reads, terms: Terms) -> Result<Option<Records>, PredictError> {
+    let framing = match media::named_form(media_type, reads)? {
+        Some(Form::JsonLines) => records::Framing::JsonLines,
+        Some(Form::Csv) if reads == Reads::Rows => records::Framing::Csv,
+        Some(Form::RecordIo) => records::Framing::RecordIo,
+        Some(Form::Image | Form::Multipart { .. } | Form::Json | Form::Csv | Form::Npy) | None => return Ok(None),
+    };
+    Ok(Some(Records::new(framing, terms)))
 }
 
 fn malformed(format: &'static str, reason: impl Into<String>) -> PredictError {

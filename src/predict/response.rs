@@ -59,17 +59,63 @@ pub fn negotiate(accept: Option<&str>, answers: Answers) -> Result<Format, Predi
     })
 }
 
+/// How an answer that has a line of its own is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineFormat {
+    /// A JSON document.
+    Json,
+    /// A record of CSV.
+    Csv,
+}
+
+impl LineFormat {
+    /// Of all lines together, bare.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/jsonlines",
+            Self::Csv => "text/csv",
+        }
+    }
+
+    /// Writes an answer without a line end.
+    ///
+    /// # Errors
+    /// [`PredictError::Unsupported`]: the answer has no such form, which [`negotiate`] rules out.
+    pub fn write(self, line: &mut Vec<u8>, answer: &Answer) -> Result<(), PredictError> {
+        match self {
+            Self::Json => write_json(line, answer),
+            Self::Csv => csv::write_line(line, answer),
+        }
+    }
+
+    /// Writes a JSON document in the place of an answer: in CSV as a record of one quoted cell.
+    pub fn write_document(self, line: &mut Vec<u8>, json: &str) {
+        match self {
+            Self::Json => line.extend_from_slice(json.as_bytes()),
+            Self::Csv => line.extend_from_slice(format!("\"{}\"", json.replace('"', "\"\"")).as_bytes()),
+        }
+    }
+}
+
+/// How each answer's line is written, where answers have lines of their own: of a request that is wrapped in `envelope`.
+pub fn line_format(format: Format, envelope: &Envelope) -> Option<LineFormat> {
+    match (format, envelope) {
+        (Format::JsonLines, _) | (Format::AsSent, Envelope::Lines) => Some(LineFormat::Json),
+        (Format::Csv, _) => Some(LineFormat::Csv),
+        (Format::AsSent | Format::Json | Format::Npy, _) => None,
+    }
+}
+
 /// Writes answers, one per item, in the items' order. Numbers are as short as they can be to be read back as the same
 /// `f32`; what is not finite is `null` in JSON. No newline at the end.
 ///
 /// # Errors
 /// [`PredictError::Unsupported`] for npy of what is no single array of numbers.
 pub fn encode(answers: &[Answer], envelope: &Envelope, format: Format) -> Result<Response, PredictError> {
-    match (format, envelope) {
-        (Format::JsonLines, _) | (Format::AsSent, Envelope::Lines) => lines(answers),
-        (Format::AsSent | Format::Json, _) => json(answers, envelope),
-        (Format::Csv, _) => Ok(Response { media_type: "text/csv", body: csv::write(answers)? }),
-        (Format::Npy, _) => Ok(Response { media_type: "application/x-npy", body: npy::write(answers)? }),
+    match line_format(format, envelope) {
+        Some(lines) => write_lines(answers, lines),
+        None if format == Format::Npy => Ok(Response { media_type: "application/x-npy", body: npy::write(answers)? }),
+        None => json(answers, envelope),
     }
 }
 
@@ -109,15 +155,15 @@ fn expected(answers: Answers) -> &'static str {
     }
 }
 
-fn lines(answers: &[Answer]) -> Result<Response, PredictError> {
+fn write_lines(answers: &[Answer], format: LineFormat) -> Result<Response, PredictError> {
     let mut body = Vec::new();
     for answer in answers {
         if !body.is_empty() {
             body.push(b'\n');
         }
-        write_json(&mut body, answer)?;
+        format.write(&mut body, answer)?;
     }
-    Ok(Response { media_type: "application/jsonlines", body })
+    Ok(Response { media_type: format.media_type(), body })
 }
 
 #[derive(Serialize)]

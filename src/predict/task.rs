@@ -8,13 +8,15 @@ mod faces;
 mod tabular;
 mod tensor;
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 
 use crate::bundle::{self, Bundle, Labels};
 
 use super::answer::Answer;
 use super::graphs::{GraphSession, Graphs, LoadedGraph};
-use super::request::{Items, Reads};
+use super::request::{Item, ReadItem, Reads};
 use super::response::Answers;
 use super::{LoadError, PredictError, geometry, graphs, image};
 
@@ -34,12 +36,42 @@ pub(super) struct Running<'a> {
     pub(super) limits: &'a image::ImageLimits,
     /// Whether nobody waits for the answer any more.
     pub(super) abandoned: &'a dyn Fn() -> bool,
+    /// What reading images came to so far.
+    pub(super) images: Images,
 }
 
-impl Running<'_> {
+/// The images that were decoded for some answers.
+#[derive(Debug, Clone, Default)]
+pub struct Images {
+    /// Time it took.
+    pub decoding: Duration,
+    /// Of each, in millions of pixels.
+    pub megapixels: Vec<f32>,
+}
+
+impl<'a> Running<'a> {
+    pub(super) fn new(
+        graphs: &'a mut [GraphSession],
+        limits: &'a image::ImageLimits,
+        abandoned: &'a dyn Fn() -> bool,
+    ) -> Self {
+        Self { graphs, limits, abandoned, images: Images::default() }
+    }
+
     /// Asked before every piece of work that takes long.
     fn go_on(&self) -> Result<(), PredictError> {
         if (self.abandoned)() { Err(PredictError::Abandoned) } else { Ok(()) }
+    }
+
+    /// The file is given back as soon as it is decoded.
+    fn image(&mut self, item: usize, bytes: Bytes) -> Result<image::RgbImage, PredictError> {
+        let begun = Instant::now();
+        let decoded = image::decode(item, &bytes, self.limits);
+        self.images.decoding += begun.elapsed();
+        if let Ok(image) = &decoded {
+            self.images.megapixels.push(image.width() as f32 * image.height() as f32 / 1e6);
+        }
+        decoded
     }
 }
 
@@ -94,20 +126,47 @@ impl Task {
         }
     }
 
-    /// One answer per item, in order.
-    pub(super) fn answer(&self, running: &mut Running<'_>, items: Items) -> Result<Vec<Answer>, PredictError> {
-        match (self, items) {
-            (Self::Classify(task), Items::Images(images)) => each(running, images, |r, image| task.answer(r, image)),
-            (Self::Detect(task), Items::Images(images)) => each(running, images, |r, image| task.answer(r, image)),
-            (Self::Embed(task), Items::Images(images)) => each(running, images, |r, image| task.answer(r, image)),
-            (Self::Faces(task), Items::Images(images)) => each(running, images, |r, image| task.answer(r, image)),
-            (Self::Faces(task), Items::Compare(images)) => Ok(vec![task.compare(running, &images)?]),
-            (Self::Tabular(task), Items::Rows(rows)) => task.answer(running, rows),
-            (Self::Tensor(task), Items::Tensors(records)) => {
-                records.into_iter().map(|tensors| task.answer(running, tensors)).collect()
+    /// One answer per item, in order, each made when it is asked for; the first item is the `first`th of its request.
+    pub(super) fn answer_each<'a>(
+        &'a self,
+        running: &'a mut Running<'_>,
+        first: usize,
+        items: Vec<ReadItem>,
+    ) -> impl Iterator<Item = Result<Answer, PredictError>> + 'a {
+        let mut columns = tabular::Columns::default();
+        items.into_iter().enumerate().map(move |(place, item)| {
+            running.go_on()?;
+            self.answer(running, &mut columns, first + place, item?)
+        })
+    }
+
+    fn answer(
+        &self,
+        running: &mut Running<'_>,
+        columns: &mut tabular::Columns,
+        place: usize,
+        item: Item,
+    ) -> Result<Answer, PredictError> {
+        match (self, item) {
+            (_, Item::Image(bytes)) => {
+                let image = running.image(place, bytes)?;
+                self.answer_image(running, &image)
             }
-            (_, Items::Compare(_)) => Err(NO_COMPARING),
-            (_, Items::Images(_) | Items::Rows(_) | Items::Tensors(_)) => Err(OTHER_ITEMS),
+            (Self::Faces(task), Item::Compare(images)) => task.compare(running, &images),
+            (Self::Tabular(task), Item::Row(row)) => task.answer(running, columns, place, row),
+            (Self::Tensor(task), Item::Tensors(tensors)) => task.answer(running, tensors),
+            (_, Item::Compare(_)) => Err(NO_COMPARING),
+            (_, Item::Row(_) | Item::Tensors(_)) => Err(OTHER_ITEMS),
+        }
+    }
+
+    fn answer_image(&self, running: &mut Running<'_>, image: &image::RgbImage) -> Result<Answer, PredictError> {
+        match self {
+            Self::Classify(task) => task.answer(running, image),
+            Self::Detect(task) => task.answer(running, image),
+            Self::Embed(task) => task.answer(running, image),
+            Self::Faces(task) => task.answer(running, image),
+            Self::Tabular(_) | Self::Tensor(_) => Err(OTHER_ITEMS),
         }
     }
 }
@@ -116,22 +175,6 @@ const NO_COMPARING: PredictError = PredictError::Unsupported { asked: "compare",
 /// The codec reads what [`Task::reads`] says, so that no request comes here.
 const OTHER_ITEMS: PredictError =
     PredictError::Unsupported { asked: "read this", reason: "its task reads other items" };
-
-/// Decodes, answers and drops one image after the other: only one is in memory at a time.
-fn each(
-    running: &mut Running<'_>,
-    images: Vec<Bytes>,
-    answer: impl Fn(&mut Running<'_>, &image::RgbImage) -> Result<Answer, PredictError>,
-) -> Result<Vec<Answer>, PredictError> {
-    let mut answers = Vec::with_capacity(images.len());
-    for (item, bytes) in images.into_iter().enumerate() {
-        running.go_on()?;
-        let image = image::decode(item, &bytes, running.limits)?;
-        drop(bytes);
-        answers.push(answer(running, &image)?);
-    }
-    Ok(answers)
-}
 
 /// The labels, of which there must be `classes`, as many as `graph` tells apart.
 fn labels(bundle: &Bundle, labels: &Labels, graph: &LoadedGraph, classes: usize) -> Result<Vec<String>, LoadError> {

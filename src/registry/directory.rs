@@ -21,22 +21,44 @@ const MAX_DEPTH: usize = 16;
 /// # Errors
 /// It cannot be read, holds more than a version may (1,000 files, 64 GiB), or something that no bundle may hold.
 pub fn read_directory(path: &Path) -> Result<Files, RegistryError> {
-    let root = path.canonicalize().map_err(unreadable(path))?;
-    let mut reading = Reading { root: root.clone(), files: Files::new(), room: MAX_TOTAL_LEN };
-    reading.directory(&root, "", 0)?;
-    let sizes = reading.files.iter().map(|(path, bytes)| (path.as_str(), bytes.len() as u64));
+    let mut files = Files::new();
+    let mut room = MAX_TOTAL_LEN;
+    walk(path, &mut |place, name| {
+        let bytes = read_bounded(place, room).map_err(unreadable(place))?;
+        room = room.saturating_sub(bytes.len() as u64);
+        files.insert(name, bytes.into());
+        Ok(())
+    })?;
+    let sizes = files.iter().map(|(path, bytes)| (path.as_str(), bytes.len() as u64));
     check_bounds(sizes).map_err(|reason| RegistryError::Bounds { reason: format!("{}: {reason}", path.display()) })?;
-    Ok(reading.files)
+    Ok(files)
 }
 
-struct Reading {
+/// How many bytes [`read_directory`] would read. Blocks.
+pub(super) fn directory_len(path: &Path) -> Result<u64, RegistryError> {
+    let mut total = 0_u64;
+    walk(path, &mut |place, _| {
+        total = total.saturating_add(fs::metadata(place).map_err(unreadable(place))?.len());
+        Ok(())
+    })?;
+    Ok(total)
+}
+
+/// What is done with a bundle's file: where it is, and its path below the directory.
+type Visit<'a> = &'a mut dyn FnMut(&Path, String) -> Result<(), RegistryError>;
+
+fn walk(path: &Path, visit: Visit<'_>) -> Result<(), RegistryError> {
+    let root = path.canonicalize().map_err(unreadable(path))?;
+    Walk { root: root.clone(), count: 0, visit }.directory(&root, "", 0)
+}
+
+struct Walk<'a> {
     root: PathBuf,
-    files: Files,
-    /// Bytes that may still come.
-    room: u64,
+    count: usize,
+    visit: Visit<'a>,
 }
 
-impl Reading {
+impl Walk<'_> {
     fn directory(&mut self, path: &Path, prefix: &str, depth: usize) -> Result<(), RegistryError> {
         if depth > MAX_DEPTH {
             return Err(unfit(path, "directories are nested more than 16 deep"));
@@ -74,13 +96,11 @@ impl Reading {
         if !fs::metadata(path).map_err(unreadable(path))?.is_file() {
             return Err(unfit(path, "it is no regular file"));
         }
-        if self.files.len() == MAX_FILES {
+        if self.count == MAX_FILES {
             return Err(unfit(path, "there are more than 1,000 files"));
         }
-        let bytes = read_bounded(path, self.room).map_err(unreadable(path))?;
-        self.room = self.room.saturating_sub(bytes.len() as u64);
-        self.files.insert(name, bytes.into());
-        Ok(())
+        self.count += 1;
+        (self.visit)(path, name)
     }
 }
 
@@ -97,7 +117,7 @@ fn read_bounded(path: &Path, room: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > room { Err(too_large()) } else { Ok(bytes) }
 }
 
-fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> RegistryError + use<> {
+pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> RegistryError + use<> {
     let path = path.to_owned();
     move |source| RegistryError::Unreadable { path, source }
 }

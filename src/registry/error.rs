@@ -1,8 +1,9 @@
-//! Why a model was not published, promoted or fetched.
+//! Why a model was not published, promoted, fetched or exported.
 
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::bundle::BundleError;
 use crate::keys::KeyError;
 use crate::sealed::{OpenError, SealError};
 use crate::store::StoreError;
@@ -34,7 +35,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Why a model was not published, promoted or fetched: the stage, the object, and the cause as `source`.
+/// Why a model was not published, promoted, fetched or exported: the stage, the object, and the cause as `source`.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// A model, version or alias is not named by the rules.
@@ -168,6 +169,34 @@ pub enum RegistryError {
         /// Why the object was not replaced.
         source: Box<RegistryError>,
     },
+    /// A mounted directory is not there, or is neither an export nor a bundle.
+    #[error("{} is no mounted model: {reason}", path.display())]
+    NoModel {
+        /// The directory, or the part of it that is wrong.
+        path: PathBuf,
+        /// What was found.
+        reason: &'static str,
+    },
+    /// A mounted model is sealed, and no key is set.
+    #[error("{} holds a sealed model, and no key is set that opens it", path.display())]
+    NoKey {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A mounted model is not sealed, and only sealed ones are allowed.
+    #[error("{} holds an unsealed model, expected a sealed one", path.display())]
+    Unsealed {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A mounted plain directory is no bundle.
+    #[error("{} is no bundle", path.display())]
+    Bundle {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: BundleError,
+    },
     /// A worker ended without an answer.
     #[error("a worker thread ended early")]
     Worker {
@@ -187,6 +216,7 @@ impl RegistryError {
                 Some(format!("{first}run the same promote again; any publish or promote of the model completes it"))
             }
             Self::Key { source } => source.remedy(),
+            Self::Bundle { source, .. } => source.remedy().map(Into::into),
             Self::Open { source, .. } => source.remedy().or_else(|| self.remedy_text()),
             Self::WrongKey { found, .. } => Some(format!(
                 "give --key or STRONGROOM_KEY the key file whose key is {found}, or the secret that has that version"
@@ -202,6 +232,9 @@ impl RegistryError {
             | Self::Seal { .. }
             | Self::Scratch { .. }
             | Self::Contended { .. }
+            | Self::NoModel { .. }
+            | Self::NoKey { .. }
+            | Self::Unsealed { .. }
             | Self::Worker { .. } => self.remedy_text(),
         }
     }
@@ -219,11 +252,21 @@ impl RegistryError {
             }
             | Self::Open { .. }
             | Self::Damaged { .. } => {
-                "the object is missing or was altered: restore it from the bucket's versions, or publish the model again \
-                 under a new version and promote that"
+                "the object is missing or was altered: export a mounted model again; in a registry restore the object from \
+                 the bucket's versions, or publish the model under a new version and promote that"
             }
             Self::Scratch { .. } => "make room in the temporary directory, or set TMPDIR to another one",
             Self::Contended { .. } => "try again",
+            Self::NoModel { .. } => {
+                "mount what `strongroom export` wrote, without links: entry.json, keyslots/ and blobs/ at the top"
+            }
+            Self::NoKey { .. } => {
+                "set STRONGROOM_KEY (--key) to file:PATH, secretsmanager:NAME-or-ARN or a secret's ARN"
+            }
+            Self::Unsealed { .. } => {
+                "mount a sealed one, which `strongroom export` writes; or, for a model that needs no secrecy, set \
+                 STRONGROOM_ALLOW_UNSEALED=true"
+            }
             Self::Unreadable { .. }
             | Self::Bounds { .. }
             | Self::Store { .. }
@@ -231,6 +274,7 @@ impl RegistryError {
             | Self::WrongKey { .. }
             | Self::Seal { .. }
             | Self::Lagging { .. }
+            | Self::Bundle { .. }
             | Self::Worker { .. } => return None,
         };
         Some(text.to_owned())

@@ -14,20 +14,26 @@ use super::reference::Selector;
 use super::statement::{Entry, Register};
 use super::{Fetched, ModelRef, Registry, RegistryError, alias, keyslot, layout};
 use crate::bundle::Files;
+use crate::store::Store;
 
 /// Files that are fetched at the same time; what they have in memory is bounded over all of them.
 const FILES_IN_FLIGHT: usize = 4;
 
 pub(super) async fn fetch(registry: &Registry, model: &ModelRef) -> Result<Fetched, RegistryError> {
+    let entry = resolve(&registry.store, model).await?;
+    open(registry, entry).await
+}
+
+/// Opens the version that `entry` registers.
+pub(super) async fn open(registry: &Registry, entry: Entry<Register>) -> Result<Fetched, RegistryError> {
     let began = Instant::now();
-    let entry = resolve(registry, model).await?;
     let (index, opener) = file_index(registry, &entry.event).await?;
     let files = open_files(&opener, index.files).await?;
     let bytes: usize = files.values().map(bytes::Bytes::len).sum();
     let seconds = began.elapsed().as_secs_f64();
     let (name, version) = (entry.event.model, entry.event.version);
     tracing::info!(model = name, version, digest = entry.digest, files = files.len(), bytes, seconds, "model fetched");
-    Ok(Fetched { files, name, version, digest: entry.digest, signed: false })
+    Ok(Fetched { files, name, version, digest: entry.digest, sealed: true, signed: false })
 }
 
 /// Opens a version's list of files, and answers with what opens the files themselves.
@@ -47,18 +53,18 @@ pub(super) async fn file_index(registry: &Registry, register: &Register) -> Resu
 }
 
 /// An alias is read from its object alone, so that serving needs no look at the whole log.
-async fn resolve(registry: &Registry, model: &ModelRef) -> Result<Entry<Register>, RegistryError> {
+pub(super) async fn resolve(store: &Store, model: &ModelRef) -> Result<Entry<Register>, RegistryError> {
     match &model.selector {
-        Selector::Alias(alias) => resolve_alias(registry, &model.name, alias).await,
-        Selector::Version(_) | Selector::Digest(_) => Log::read(&registry.store).await?.resolve(model),
+        Selector::Alias(alias) => resolve_alias(store, &model.name, alias).await,
+        Selector::Version(_) | Selector::Digest(_) => Log::read(store).await?.resolve(model),
     }
 }
 
-async fn resolve_alias(registry: &Registry, model: &str, alias: &str) -> Result<Entry<Register>, RegistryError> {
-    let promote = alias::read(&registry.store, model, alias).await?;
+async fn resolve_alias(store: &Store, model: &str, alias: &str) -> Result<Entry<Register>, RegistryError> {
+    let promote = alias::read(store, model, alias).await?;
     let no_alias = || RegistryError::NoAlias { model: model.into(), alias: alias.into() };
     let promote = promote.ok_or_else(no_alias)?.event;
-    let entry = log::entry(&registry.store, promote.register.index).await?;
+    let entry = log::entry(store, promote.register.index).await?;
     let damaged = |reason| RegistryError::Damaged {
         stage: Stage::Log,
         object: layout::log_entry(promote.register.index),

@@ -8,7 +8,7 @@ use super::statement::Register;
 use super::{Registry, RegistryError, layout};
 use crate::keys::{KEK_NAMESPACE, Kek, KeyError};
 use crate::sealed::{KeyName, MAX_HEADER_LEN, open_keyslot, seal_keyslot};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// More keyslots of one artifact are not tried: rotation leaves two, or a few where nobody cleans up.
 const MAX_KEYSLOTS: usize = 16;
@@ -36,7 +36,8 @@ pub(super) async fn open(registry: &Registry, register: &Register) -> Result<Art
     if let Some(artifact) = unless_hopeless(open_current(registry, register).await, &mut failure)? {
         return Ok(artifact);
     }
-    let names = names(registry, register).await?;
+    let mut names = names(&registry.store, register).await?;
+    names.truncate(MAX_KEYSLOTS);
     for name in names.iter().filter(|name| **name != register.kek) {
         if let Some(artifact) = unless_hopeless(open_named(registry, register, name).await, &mut failure)? {
             return Ok(artifact);
@@ -98,19 +99,25 @@ async fn read(registry: &Registry, key: &str) -> Result<Option<Bytes>, RegistryE
 }
 
 /// Names of the KEKs that have a keyslot of the artifact.
-async fn names(registry: &Registry, register: &Register) -> Result<Vec<String>, RegistryError> {
+pub(super) async fn names(store: &Store, register: &Register) -> Result<Vec<String>, RegistryError> {
     let prefix = layout::keyslots(&register.artifact);
-    let keys = registry.store.list(&prefix).await.map_err(at(Stage::Keyslot, &prefix))?;
+    let keys = store.list(&prefix).await.map_err(at(Stage::Keyslot, &prefix))?;
     let names = keys.iter().filter_map(|key| key.strip_prefix(&prefix)).filter(|name| layout::is_kek_name(name));
-    Ok(names.take(MAX_KEYSLOTS).map(str::to_owned).collect())
+    Ok(names.map(str::to_owned).collect())
 }
 
 fn no_keyslot(register: &Register, key: String, names: &[String]) -> RegistryError {
-    let object = layout::keyslots(&register.artifact);
     if names.is_empty() {
-        return damaged(&object, format!("missing; the model was sealed under {}", register.kek));
+        return missing(register);
     }
+    let object = layout::keyslots(&register.artifact);
     RegistryError::WrongKey { object, key, found: names.join(", ") }
+}
+
+/// The artifact has no keyslot at all.
+pub(super) fn missing(register: &Register) -> RegistryError {
+    let object = layout::keyslots(&register.artifact);
+    damaged(&object, format!("missing; the model was sealed under {}", register.kek))
 }
 
 fn kek_name(kek: &Kek) -> KeyName {

@@ -3,9 +3,14 @@
 /// Every log entry's key begins with this.
 pub(super) const LOG: &str = "log/";
 
+/// The register entry of an export, in whose directory it is the only version.
+pub(super) const ENTRY: &str = "entry.json";
+/// Where the sealed files are.
+pub(super) const BLOBS: &str = "blobs/sha256";
+
 /// A sealed file, named by the SHA-256 of its sealed bytes. Immutable.
 pub(super) fn blob(digest: &str) -> String {
-    format!("blobs/sha256/{digest}")
+    format!("{BLOBS}/{digest}")
 }
 
 /// Where the keyslots of an artifact are.

@@ -1,125 +1,108 @@
-//! From a model's name to a model that has passed its self-test, stage by stage, each logged with what it took.
+//! From a model's name to a model that has passed its self-test, stage by stage.
 
-use std::error::Error;
-use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
-use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
-
-use crate::bundle::{Bundle, BundleError};
+use crate::bundle::Bundle;
 use crate::config::registry::RegistryArgs;
-use crate::config::serve::Serve;
-use crate::http::{Card, Control, Model, Sample, Worker};
-use crate::keys::KeyError;
-use crate::model::{self, Pool, PoolError};
-use crate::predict::{self, Predictor, SelfTestError};
-use crate::registry::{Fetched, RegistryError};
+use crate::config::serve::Mount;
+use crate::http::{Card, Control, Model, Sample};
+use crate::keys::Keys;
+use crate::predict::Predictor;
+use crate::registry::{Fetched, ModelRef, RegistryError, fetch_mount};
 
-use super::millis;
-use super::worker::PredictWorker;
+use super::engine::PredictEngine;
+use super::stages::{Stages, StartError, blocking};
 
-/// A stage of the start failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{stage} of {object} failed")]
-pub struct StartError {
-    /// `key`, `fetch`, `read`, `load`, `warm-up`, `self-test`.
-    pub stage: &'static str,
-    /// What it worked on.
-    pub object: String,
-    /// What helps.
-    pub remedy: Option<String>,
-    /// Why.
-    pub source: Box<dyn Error + Send + Sync>,
+/// Fetches, opens, loads and tests a registry's model.
+pub(super) async fn from_registry(
+    source: &RegistryArgs,
+    model: &ModelRef,
+    control: &Control,
+) -> Result<Model, StartError> {
+    let stages = Stages(Some(control));
+    let registry = stages.run("key", &source.key.to_string(), source.open()).await?;
+    let object = format!("{model} in {}", source.registry);
+    let fetched = stages.run("fetch", &object, registry.fetch(model)).await;
+    bring_up(stages, fetched.map_err(|error| blame_key(error, &source.key.to_string()))?).await
 }
 
-/// Fetches, opens, loads and tests the model. Nothing unauthenticated is parsed: what `fetch` answers with was opened.
-pub(super) async fn start(config: &Serve, control: &Control) -> Result<Model, StartError> {
-    let stages = Stages(control);
-    let source = &config.registry;
-    let registry = stages.run("key", &source.key.to_string(), source.open()).await?;
-    let object = format!("{} in {}", config.model, source.registry);
-    let fetched = stages.run("fetch", &object, registry.fetch(&config.model)).await;
-    let fetched = fetched.map_err(|error| blame_key(error, source))?;
-    let Fetched { files, name, version, digest, signed } = fetched;
-    let object = format!("{name}:{version}");
-    let bundle = stages.run("read", &object, blocking(move || Bundle::from_files(files))).await?;
-    let predictor = stages.run("load", &object, blocking(move || Predictor::load(bundle))).await?;
-    let predictor = Arc::new(predictor);
-    let pool = stages.run("warm-up", &object, warm_up(config, &predictor)).await?;
-    stages.run("self-test", &object, self_test(&pool)).await?;
-    let card = Card {
-        name,
-        version,
-        digest,
-        trust: if signed { "signed" } else { "unsigned" },
-        task: predictor.task(),
-        inputs: predictor.inputs(),
-        limits: predictor.manifest().limits.clone(),
-    };
-    log_model(config, &card);
-    if !signed {
-        tracing::warn!(model = card.name, version = card.version, "serving an unsigned model");
+/// Opens, loads and tests a model that is mounted.
+pub(super) async fn from_mount(mount: &Mount, control: &Control) -> Result<Model, StartError> {
+    let stages = Stages(Some(control));
+    let keys = open_keys(stages, mount).await?;
+    open_mount(stages, &mount.path, keys.as_ref(), mount).await
+}
+
+/// The keys of what is mounted; none where only plain bundles are expected.
+pub(super) async fn open_keys(stages: Stages<'_>, mount: &Mount) -> Result<Option<Keys>, StartError> {
+    match &mount.key {
+        Some(key) => stages.run("key", &key.to_string(), mount.open_keys(key)).await.map(Some),
+        None => Ok(None),
     }
-    Ok(Model { card, pool, sample: sample(&predictor) })
+}
+
+/// Opens, loads and tests what is mounted at `path`, as `mount` allows.
+pub(super) async fn open_mount(
+    stages: Stages<'_>,
+    path: &Path,
+    keys: Option<&Keys>,
+    mount: &Mount,
+) -> Result<Model, StartError> {
+    let object = path.display().to_string();
+    let fetched = stages.run("fetch", &object, fetch_mount(path, keys, mount.allow_unsealed)).await;
+    let key = mount.key.as_ref().map(ToString::to_string).unwrap_or_default();
+    bring_up(stages, fetched.map_err(|error| blame_key(error, &key))?).await
 }
 
 /// A secret is asked for when a file needs it, not before: a failure of the key is one of the stage `key`.
-fn blame_key(error: StartError, source: &RegistryArgs) -> StartError {
+fn blame_key(error: StartError, key: &str) -> StartError {
     match error.source.downcast_ref::<RegistryError>() {
-        Some(RegistryError::Key { .. }) => StartError { stage: "key", object: source.key.to_string(), ..error },
+        Some(RegistryError::Key { .. }) => StartError { stage: "key", object: key.to_owned(), ..error },
         _ => error,
     }
 }
 
-/// Runs stages and tells of them.
-struct Stages<'a>(&'a Control);
+/// Nothing unauthenticated is parsed: what was fetched was opened.
+async fn bring_up(stages: Stages<'_>, fetched: Fetched) -> Result<Model, StartError> {
+    let Fetched { files, name, version, digest, signed, sealed } = fetched;
+    let object = format!("{name}:{version}");
+    let bundle = stages.run("read", &object, blocking(move || Bundle::from_files(files))).await?;
+    let predictor = stages.run("load", &object, blocking(move || Predictor::load(bundle))).await?;
+    let predictor = Arc::new(predictor);
+    let own = Arc::clone(&predictor);
+    let mut session = stages.run("warm-up", &object, blocking(move || own.session())).await?;
+    let own = Arc::clone(&predictor);
+    stages.run("self-test", &object, blocking(move || own.self_test(&mut session))).await?;
+    let card = Card {
+        name,
+        version,
+        digest,
+        trust: trust(signed, sealed),
+        task: predictor.task(),
+        inputs: predictor.inputs(),
+        limits: predictor.manifest().limits.clone(),
+    };
+    log_card(&card);
+    let (answers, sample) = (predictor.manifest().answers, sample(&predictor));
+    Ok(Model { card, engine: Arc::new(PredictEngine(predictor)), answers, sample })
+}
 
-impl Stages<'_> {
-    async fn run<T, E: Hint>(
-        &self,
-        stage: &'static str,
-        object: &str,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, StartError> {
-        self.0.starting(stage);
-        let begun = Instant::now();
-        let done = work.await.map_err(|error| StartError {
-            stage,
-            object: object.to_owned(),
-            remedy: error.hint(),
-            source: error.into(),
-        })?;
-        self.0.stage_done(stage, begun.elapsed());
-        tracing::info!(stage, object, duration_ms = millis(begun), "stage done");
-        Ok(done)
+fn trust(signed: bool, sealed: bool) -> &'static str {
+    match (sealed, signed) {
+        (_, true) => "signed",
+        (true, false) => "unsigned",
+        (false, false) => "unsealed",
     }
 }
 
-/// CPU work, away from the threads that do I/O. A panic there is a failure of the stage.
-async fn blocking<T: Send + 'static, E: Send + 'static>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, Stopped<E>> {
-    match spawn_blocking(work).await {
-        Ok(done) => done.map_err(Stopped::Failed),
-        Err(_panic) => Err(Stopped::Panicked),
-    }
-}
-
-async fn warm_up(config: &Serve, predictor: &Arc<Predictor>) -> Result<Pool<Box<dyn Worker>>, Stopped<PoolError>> {
-    let (threads, queue) = (config.http.threads, config.http.pool_queue());
-    let predictor = Arc::clone(predictor);
-    blocking(move || Pool::start(threads, queue, move || PredictWorker::boxed(&predictor))).await
-}
-
-async fn self_test(pool: &Pool<Box<dyn Worker>>) -> Result<(), Stopped<SelfTestError>> {
-    let (tell, told) = oneshot::channel();
-    let test = move |worker: &mut Box<dyn Worker>| drop(tell.send(worker.self_test()));
-    pool.submit(test).map_err(|_full| Stopped::Panicked)?;
-    match told.await {
-        Ok(result) => result.map_err(Stopped::Failed),
-        Err(_dropped) => Err(Stopped::Panicked),
+fn log_card(card: &Card) {
+    let Card { name, version, digest, trust, task, inputs, limits } = card;
+    // Plain numbers and names: they always serialise.
+    let inputs = serde_json::to_string(inputs).unwrap_or_default();
+    tracing::info!(model = name, version, digest, trust, task, inputs, limits = ?limits, "serving");
+    if *trust != "signed" {
+        tracing::warn!(model = name, version, "serving an {trust} model");
     }
 }
 
@@ -127,85 +110,4 @@ fn sample(predictor: &Predictor) -> Option<Sample> {
     let (name, request) = predictor.sample()?;
     let media_type = request.media_type.unwrap_or_default();
     Some(Sample { name: name.to_owned(), media_type, body: request.body })
-}
-
-fn log_model(config: &Serve, card: &Card) {
-    let Card { name, version, digest, trust, task, inputs, limits } = card;
-    let http = &config.http;
-    // Plain numbers and names: they always serialise.
-    let inputs = serde_json::to_string(inputs).unwrap_or_default();
-    tracing::info!(
-        model = name, version, digest, trust, task, inputs, limits = ?limits, threads = http.threads,
-        queue = http.queue, max_body_bytes = http.max_body, deadline_ms = http.deadline.as_millis() as u64,
-        mode = "single-model", "serving"
-    );
-}
-
-/// CPU work that came to no result.
-#[derive(Debug, thiserror::Error)]
-enum Stopped<E> {
-    #[error(transparent)]
-    Failed(E),
-    #[error("it panicked")]
-    Panicked,
-}
-
-/// What helps against an error, by its own word.
-trait Hint: Into<Box<dyn Error + Send + Sync>> {
-    fn hint(&self) -> Option<String>;
-}
-
-impl<E: Hint> Hint for Stopped<E>
-where
-    Self: Into<Box<dyn Error + Send + Sync>>,
-{
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Failed(error) => error.hint(),
-            Self::Panicked => None,
-        }
-    }
-}
-
-impl Hint for RegistryError {
-    fn hint(&self) -> Option<String> {
-        self.remedy()
-    }
-}
-
-impl Hint for KeyError {
-    fn hint(&self) -> Option<String> {
-        self.remedy()
-    }
-}
-
-impl Hint for BundleError {
-    fn hint(&self) -> Option<String> {
-        self.remedy().map(str::to_owned)
-    }
-}
-
-impl Hint for predict::LoadError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Bundle(error) => error.hint(),
-            Self::Graph { source, .. } => model::LoadError::remedy(source),
-            Self::Mismatch { .. } => Some("correct model.toml and publish the model under a new version".to_owned()),
-        }
-    }
-}
-
-impl Hint for PoolError {
-    fn hint(&self) -> Option<String> {
-        None
-    }
-}
-
-impl Hint for SelfTestError {
-    fn hint(&self) -> Option<String> {
-        Some(
-            "the model does not answer as its publisher saw it: publish it again from a machine like this one"
-                .to_owned(),
-        )
-    }
 }

@@ -45,10 +45,22 @@ const fn unstable(name: &'static str, unit: Unit, help: &'static str) -> Name {
 pub const REQUESTS: Name = stable("strongroom_requests", Unit::None, "Requests answered");
 /// Metric: from the first byte of the request to the answer's head.
 pub const REQUEST_TOTAL: Name = stable("strongroom_request", Unit::Seconds, "Time from a request to its answer");
-/// Metric: from the whole body being there to an inference thread taking it up.
-pub const REQUEST_QUEUE: Name = stable("strongroom_request_queue", Unit::Seconds, "Time a request waited for a thread");
-/// Metric: decode, inference and encode.
-pub const REQUEST_RUN: Name = stable("strongroom_request_run", Unit::Seconds, "Time a request held a thread");
+/// Metric: label `stage`: `queue`, until a thread takes the request up; `decode`, reading the body and its images; `run`,
+/// from pixels, rows and tensors to answers; `encode`, writing them. Of records on several threads the sum.
+pub const REQUEST_STAGE: Name = stable("strongroom_request_stage", Unit::Seconds, "Time a request took, by stage");
+/// Metric: label `outcome`: `answered`, `failed` (an error stands in the place of its answer).
+pub const ITEMS: Name = stable("strongroom_items", Unit::None, "Images, rows and records of requests");
+/// Metric: label `class`: the first 20 classes that were answered, and `other`.
+pub const CLASSES: Name = stable("strongroom_classes", Unit::None, "Answers by their best class");
+/// Metric: of decoded images, in millions of pixels.
+pub const IMAGE_SIZE: Name =
+    stable("strongroom_image_megapixels", Unit::None, "Sizes of images, in millions of pixels");
+/// Metric: resident memory of the process.
+pub const MEMORY: Name = stable("strongroom_resident_memory", Unit::Bytes, "Memory the process holds");
+/// Metric: what the machine or its cgroup allows.
+pub const MEMORY_LIMIT: Name = stable("strongroom_memory_limit", Unit::Bytes, "Memory the process may hold");
+/// Metric: of a multi-model endpoint.
+pub const MODELS: Name = stable("strongroom_models", Unit::None, "Models a multi-model endpoint has loaded");
 /// Metric: admitted and not yet answered.
 pub const IN_FLIGHT: Name = stable("strongroom_requests_in_flight", Unit::None, "Requests admitted and not answered");
 /// Metric: jobs waiting for an inference thread.
@@ -63,8 +75,23 @@ pub const MODEL: Name = stable("strongroom_model", Unit::None, "The model that i
 pub const START_UP: Name = unstable("strongroom_start_up", Unit::Seconds, "Time each stage of the start took");
 
 /// All metrics.
-pub const METRICS: &[Name] =
-    &[REQUESTS, REQUEST_TOTAL, REQUEST_QUEUE, REQUEST_RUN, IN_FLIGHT, QUEUE_DEPTH, THREADS, READY, MODEL, START_UP];
+pub const METRICS: &[Name] = &[
+    REQUESTS,
+    REQUEST_TOTAL,
+    REQUEST_STAGE,
+    ITEMS,
+    CLASSES,
+    IMAGE_SIZE,
+    IN_FLIGHT,
+    QUEUE_DEPTH,
+    THREADS,
+    MEMORY,
+    MEMORY_LIMIT,
+    READY,
+    MODELS,
+    MODEL,
+    START_UP,
+];
 
 /// All fields of the access log (`message` is `request`) and of the lines a start writes.
 pub const FIELDS: &[Name] = &[
@@ -75,8 +102,12 @@ pub const FIELDS: &[Name] = &[
     stable("code", Unit::None, "`ok`, or the error's stable code"),
     stable("bytes_in", Unit::Bytes, "length of the request's body"),
     stable("bytes_out", Unit::Bytes, "length of the answer's body"),
+    stable("items", Unit::None, "images, rows and records with an answer"),
+    stable("items_failed", Unit::None, "those with an error in the place of one"),
     stable("queue_ms", Unit::Milliseconds, "waited for an inference thread"),
-    stable("run_ms", Unit::Milliseconds, "held an inference thread"),
+    stable("decode_ms", Unit::Milliseconds, "reading the body and its images"),
+    stable("run_ms", Unit::Milliseconds, "from pixels, rows and tensors to answers"),
+    stable("encode_ms", Unit::Milliseconds, "writing the answers"),
     stable("total_ms", Unit::Milliseconds, "from the request to its answer"),
     stable("stage", Unit::None, "a start's stage: bind, key, fetch, read, load, warm-up, self-test"),
     stable("duration_ms", Unit::Milliseconds, "how long the stage took"),

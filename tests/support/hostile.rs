@@ -191,7 +191,7 @@ fn json_images(table: &mut Vec<Hostile>) {
     let mut lines =
         |code, name: &str, body: &[u8]| add(table, Against::Images, "application/jsonlines", code, name, body);
     lines("empty_body", "blank lines only", b"\n\n \n");
-    lines("malformed_json", "a broken second line", b"\"AAAA\"\n{");
+    lines("malformed_json", "a broken first line", b"{\n\"AAAA\"");
     lines("too_many_items", "10,001 lines", &b"\"AAAA\"\n".repeat(10_001));
 }
 
@@ -218,7 +218,7 @@ fn csv(table: &mut Vec<Hostile>) {
     csv("empty_body", "an empty csv", b"");
     csv("malformed_csv", "line ends only", b"\n\r\n\n");
     csv("malformed_csv", "a header only", b"a,b,c,d\n");
-    csv("malformed_csv", "rows of two lengths", b"1,2,3,4\n1,2,3\n");
+    csv("malformed_csv", "a row of another length than the header", b"a,b,c,d\n1,2,3\n");
     csv("malformed_csv", "invalid utf-8 in csv", b"1,2,\xFF,4\n");
     csv("malformed_csv", "one name twice", b"a,a,b,c\n1,2,3,4\n");
     csv("invalid_input", "text in a row", b"1,2,three,4\n");

@@ -109,6 +109,16 @@ impl Served {
         }
     }
 
+    /// The next line of stdout that is it.
+    pub(crate) fn find(&self, is_it: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let line = self.log.recv_timeout(PATIENCE).expect("the line comes");
+            if is_it(&line) {
+                return line;
+            }
+        }
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

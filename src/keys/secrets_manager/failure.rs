@@ -72,7 +72,7 @@ impl Failure {
         let causes = || std::iter::successors(Some(error), |cause: &&(dyn Error + 'static)| (*cause).source());
         let source = causes().last().map(ToString::to_string).unwrap_or_default().into();
         match causes().any(|cause| cause.is::<CredentialsError>()) {
-            true => KeyError::Credentials { secret, source },
+            true => KeyError::NoCredentials { secret, source },
             false => KeyError::Unreachable { secret, attempts, source },
         }
     }

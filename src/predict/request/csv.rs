@@ -5,25 +5,42 @@ use std::sync::Arc;
 
 use csv_core::{ReadRecordResult, Reader};
 
-use super::{Decoded, Envelope, Items, NamedTensor, RawRow, checked_number, invalid, malformed, quoted};
+use super::{Decoded, Envelope, Item, NamedTensor, RawRow, checked_number, invalid, malformed, quoted};
 use crate::bundle::Limits;
 use crate::model::{DType, Tensor};
 use crate::predict::PredictError;
 
-/// A first row without any number is the header: its names then say which feature a column is.
-pub(super) fn rows(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
-    let table = Table::read(body, limits)?;
-    let rows = table.rows.into_iter();
-    let rows = match &table.header {
-        None => rows.map(RawRow::Ordered).collect(),
-        Some(names) => rows.map(|values| RawRow::Named { names: Arc::clone(names), values }).collect(),
-    };
-    Ok(Decoded { items: Items::Rows(rows), envelope: Envelope::Predictions })
+/// The names of a header: which feature a column is.
+pub(super) type Names = Arc<[String]>;
+
+/// Reads lines one after the other.
+pub(super) struct Lines(Records);
+
+impl Lines {
+    pub(super) fn new() -> Self {
+        Self(Records::new())
+    }
+
+    /// The names that a body's first line consists of, or `None` where it has a number or an empty cell.
+    pub(super) fn header(&mut self, line: &[u8]) -> Result<Option<Names>, PredictError> {
+        match self.0.next(&mut &*line, 0)? {
+            Some(cells) if cells.iter().all(|cell| is_name(cell)) => names(&cells).map(Some),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// One row: the `row`th of its request, with the columns of its header where there is one.
+    pub(super) fn row(&mut self, line: &[u8], row: usize, header: Option<&Names>) -> Result<Item, PredictError> {
+        let cells = self.0.next(&mut &*line, row)?.ok_or_else(|| malformed("CSV", format!("row {row} is empty")))?;
+        let Some(names) = header else { return Ok(Item::Row(RawRow::Ordered(numbers(row, &cells, None)?))) };
+        check_width(row, cells.len(), names.len(), "the header")?;
+        Ok(Item::Row(RawRow::Named { names: Arc::clone(names), values: numbers(row, &cells, Some(names))? }))
+    }
 }
 
 /// The whole table as one `f32` tensor `[rows, columns]`; a header is passed over.
 pub(super) fn tensor(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
-    let rows = Table::read(body, limits)?.rows;
+    let rows = table(body, limits)?;
     let shape = vec![rows.len(), rows.first().map_or(0, Vec::len)];
     let tensor = Tensor::filled(&shape, |values| {
         for (slot, &value) in values.iter_mut().zip(rows.iter().flatten()) {
@@ -31,65 +48,62 @@ pub(super) fn tensor(body: &[u8], limits: &Limits) -> Result<Decoded, PredictErr
         }
     });
     let tensor = NamedTensor { name: String::new(), datatype: DType::F32, shape, tensor };
-    Ok(Decoded { items: Items::Tensors(vec![vec![tensor]]), envelope: Envelope::Bare })
+    Ok(Decoded { items: vec![Ok(Item::Tensors(vec![tensor]))], envelope: Envelope::Bare })
 }
 
-struct Table {
-    header: Option<Arc<[String]>>,
-    /// All of one length.
-    rows: Vec<Vec<f64>>,
-}
-
-impl Table {
-    fn read(body: &[u8], limits: &Limits) -> Result<Self, PredictError> {
-        let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-        let text = str::from_utf8(text).map_err(|error| malformed("CSV", error.to_string()))?;
-        let mut records = Records::new(text);
-        let (mut header, mut rows, mut width) = (None, Vec::new(), None);
-        while let Some(record) = records.next(rows.len())? {
-            check_width(rows.len(), record.len(), *width.get_or_insert(record.len()))?;
-            if header.is_none() && rows.is_empty() && record.iter().all(|cell| is_name(cell)) {
-                header = Some(names(&record)?);
-                continue;
-            }
-            super::check_items(rows.len() + 1, limits)?;
-            rows.push(numbers(rows.len(), &record, header.as_deref())?);
+/// Rows of one length.
+fn table(body: &[u8], limits: &Limits) -> Result<Vec<Vec<f64>>, PredictError> {
+    let (mut records, mut rest) = (Records::new(), without_mark(body));
+    let (mut rows, mut width) = (Vec::new(), None);
+    while let Some(cells) = records.next(&mut rest, rows.len())? {
+        check_width(rows.len(), cells.len(), *width.get_or_insert(cells.len()), "the first line")?;
+        if rows.is_empty() && cells.iter().all(|cell| is_name(cell)) {
+            continue;
         }
-        if rows.is_empty() {
-            return Err(malformed("CSV", "no rows"));
-        }
-        Ok(Self { header, rows })
+        super::check_items(rows.len() + 1, limits)?;
+        rows.push(numbers(rows.len(), &cells, None)?);
     }
+    if rows.is_empty() { Err(malformed("CSV", "no rows")) } else { Ok(rows) }
 }
 
-/// The records one after the other. The ends of a record's cells have a fixed room: a line of commas is refused before
+/// Spreadsheets begin a file with a byte order mark.
+pub(super) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
+}
+
+/// Records one after the other. The ends of a record's cells have a bounded room: a line of commas is refused before
 /// they take many times its memory.
-struct Records<'b> {
+struct Records {
     parser: Reader,
-    rest: &'b [u8],
     cells: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl<'b> Records<'b> {
-    fn new(text: &'b str) -> Self {
-        let (cells, ends) = (vec![0; 1024], vec![0; super::ROW_VALUES]);
-        Self { parser: Reader::new(), rest: text.as_bytes(), cells, ends }
+/// Room for the ends of a record's cells at first; it grows up to [`super::ROW_VALUES`].
+const FIRST_ENDS: usize = 64;
+
+impl Records {
+    fn new() -> Self {
+        Self { parser: Reader::new(), cells: vec![0; 256], ends: vec![0; FIRST_ENDS] }
     }
 
-    /// The trimmed cells of the next line that is not blank.
-    fn next(&mut self, row: usize) -> Result<Option<Vec<&str>>, PredictError> {
+    /// The trimmed cells of the next line of `rest` that is not blank.
+    fn next(&mut self, rest: &mut &[u8], row: usize) -> Result<Option<Vec<&str>>, PredictError> {
+        self.parser.reset();
         let (mut written, mut ended) = (0, 0);
         loop {
             let (cells, ends) = (&mut self.cells[written..], &mut self.ends[ended..]);
-            let (result, read, more, count) = self.parser.read_record(self.rest, cells, ends);
-            self.rest = &self.rest[read..];
+            let (result, read, more, count) = self.parser.read_record(rest, cells, ends);
+            *rest = &rest[read..];
             written += more;
             ended += count;
             match result {
                 ReadRecordResult::InputEmpty => {}
                 // Never more than the body: cells are no longer than their text.
                 ReadRecordResult::OutputFull => self.cells.resize(self.cells.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull if ended < super::ROW_VALUES => {
+                    self.ends.resize((self.ends.len() * 2).min(super::ROW_VALUES), 0);
+                }
                 ReadRecordResult::OutputEndsFull => {
                     let expected = format!("at most {} values", super::ROW_VALUES);
                     return Err(invalid(format!("row {row}"), expected, "more"));
@@ -110,7 +124,7 @@ fn is_name(cell: &str) -> bool {
     !cell.is_empty() && cell.parse::<f64>().is_err()
 }
 
-fn names(record: &[&str]) -> Result<Arc<[String]>, PredictError> {
+fn names(record: &[&str]) -> Result<Names, PredictError> {
     if record.iter().any(|name| name.len() > super::NAME_BYTES) {
         return Err(malformed("CSV", format!("a name of the header is longer than {} bytes", super::NAME_BYTES)));
     }
@@ -121,14 +135,14 @@ fn names(record: &[&str]) -> Result<Arc<[String]>, PredictError> {
     Ok(record.iter().map(|name| (*name).to_owned()).collect())
 }
 
-fn check_width(row: usize, found: usize, expected: usize) -> Result<(), PredictError> {
+fn check_width(row: usize, found: usize, expected: usize, model: &str) -> Result<(), PredictError> {
     if found != expected {
-        return Err(malformed("CSV", format!("row {row} has {found} values, the first line has {expected}")));
+        return Err(malformed("CSV", format!("row {row} has {found} values, {model} has {expected}")));
     }
     Ok(())
 }
 
-fn numbers(row: usize, record: &[&str], header: Option<&[String]>) -> Result<Vec<f64>, PredictError> {
+fn numbers(row: usize, record: &[&str], header: Option<&Names>) -> Result<Vec<f64>, PredictError> {
     let cells = record.iter().enumerate().map(|(column, cell)| {
         let what = || match header.and_then(|names| names.get(column)) {
             Some(name) => format!("row {row}, column {}", quoted(name)),

@@ -6,8 +6,8 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::json::{self, List, Reader, Text};
-use super::{Decoded, Envelope, Items, base64, invalid, malformed};
+use super::json::{List, Reader, Text};
+use super::{Decoded, Envelope, Item, base64, invalid, malformed};
 use crate::bundle::Limits;
 use crate::predict::PredictError;
 use crate::predict::image::ImageLimits;
@@ -21,24 +21,20 @@ pub(super) fn json(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError
         return Err(invalid("images", "at least one", "none"));
     }
     match found.task.as_deref() {
-        None => Ok(Decoded { items: Items::Images(images), envelope }),
+        None => Ok(Decoded { items: images.into_iter().map(|image| Ok(Item::Image(image))).collect(), envelope }),
         Some("compare") => {
             let found = images.len();
             let pair = images.try_into().map_err(|_| invalid("images to compare", "2", found.to_string()))?;
-            Ok(Decoded { items: Items::Compare(pair), envelope: Envelope::Bare })
+            Ok(Decoded { items: vec![Ok(Item::Compare(pair))], envelope: Envelope::Bare })
         }
         Some(_) => Err(invalid("task", "compare, or no task", "another")),
     }
 }
 
-/// One image a line.
-pub(super) fn lines(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
-    let count = Cell::new(0);
-    let images = json::lines(body, limits)?.into_iter().map(|(line, text)| {
-        let reader = Reader::new(limits);
-        reader.read(text, Image::new(&reader, &count)).map_err(|error| json::on_line(line, error))
-    });
-    Ok(Decoded { items: Items::Images(images.collect::<Result<_, _>>()?), envelope: Envelope::Lines })
+/// The image of one line, which is the `item`th of its request.
+pub(super) fn line(text: &[u8], item: usize, limits: &Limits) -> Result<Item, PredictError> {
+    let reader = Reader::new(limits);
+    reader.read(text, Image::new(&reader, &Cell::new(item))).map(Item::Image)
 }
 
 struct Found {

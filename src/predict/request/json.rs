@@ -101,20 +101,6 @@ impl Visitor<'_> for Text {
     }
 }
 
-/// The non-blank lines of a JSON Lines body, with their numbers from 1.
-pub(super) fn lines<'b>(body: &'b [u8], limits: &Limits) -> Result<Vec<(usize, &'b [u8])>, PredictError> {
-    let lines = || {
-        let numbered = body.split(|&byte| byte == b'\n').enumerate();
-        numbered.map(|(line, text)| (line + 1, text.trim_ascii())).filter(|(_, text)| !text.is_empty())
-    };
-    let found = lines().count();
-    if found == 0 {
-        return Err(PredictError::EmptyBody);
-    }
-    super::check_items(found, limits)?;
-    Ok(lines().collect())
-}
-
 /// Says on which line of a JSON Lines body an error is.
 pub(super) fn on_line(line: usize, error: PredictError) -> PredictError {
     match error {

@@ -12,11 +12,17 @@ pub(super) enum Form {
     JsonLines,
     Csv,
     Npy,
+    RecordIo,
 }
 
 /// The form that Content-Type names, or that the body's first bytes show, if the task reads it. Types are compared
 /// without regard to case; of the parameters only `charset` (UTF-8 only) and `boundary` matter.
 pub(super) fn form(media_type: Option<&str>, body: &[u8], reads: Reads) -> Result<Form, PredictError> {
+    Ok(named_form(media_type, reads)?.unwrap_or_else(|| sniff(body, reads)))
+}
+
+/// The form that Content-Type names, if the task reads it; `None` where the body's first bytes must tell.
+pub(super) fn named_form(media_type: Option<&str>, reads: Reads) -> Result<Option<Form>, PredictError> {
     let full = media_type.unwrap_or_default();
     let unsupported = || PredictError::UnsupportedMediaType { found: quoted(full), expected: expected(reads) };
     if !parameter(full, "charset").is_none_or(|charset| utf8(&charset)) {
@@ -25,7 +31,7 @@ pub(super) fn form(media_type: Option<&str>, body: &[u8], reads: Reads) -> Resul
     let essence = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let form = match essence.as_str() {
         "" | "application/octet-stream" | "file-path/raw-bytes" | "application/x-www-form-urlencoded" => {
-            sniff(body, reads)
+            return Ok(None);
         }
         "application/json" | "text/json" => Form::Json,
         "application/jsonlines" | "application/x-jsonlines" | "application/jsonl" | "application/x-ndjson" => {
@@ -33,18 +39,21 @@ pub(super) fn form(media_type: Option<&str>, body: &[u8], reads: Reads) -> Resul
         }
         "text/csv" | "application/csv" => Form::Csv,
         "application/x-npy" | "application/npy" => Form::Npy,
+        // Whose records are images, and SageMaker's own, whose records are its protobuf message.
+        "application/x-recordio" if reads == Reads::Images => Form::RecordIo,
+        "application/x-recordio-protobuf" if reads == Reads::Rows => Form::RecordIo,
         "application/x-image" => Form::Image,
         "multipart/form-data" => Form::Multipart { boundary: boundary(full)? },
         other if other.starts_with("image/") => Form::Image,
         other if other.starts_with("application/") && other.ends_with("+json") => Form::Json,
         _ => return Err(unsupported()),
     };
-    if is_read(&form, reads) { Ok(form) } else { Err(unsupported()) }
+    if is_read(&form, reads) { Ok(Some(form)) } else { Err(unsupported()) }
 }
 
 fn is_read(form: &Form, reads: Reads) -> bool {
     match form {
-        Form::Json | Form::JsonLines => true,
+        Form::Json | Form::JsonLines | Form::RecordIo => true,
         Form::Image | Form::Multipart { .. } => reads == Reads::Images,
         Form::Csv | Form::Npy => reads != Reads::Images,
     }
@@ -52,8 +61,14 @@ fn is_read(form: &Form, reads: Reads) -> bool {
 
 fn expected(reads: Reads) -> &'static str {
     match reads {
-        Reads::Images => "image/*, application/x-image, application/json, application/jsonlines or multipart/form-data",
-        Reads::Rows | Reads::Tensors => "application/json, application/jsonlines, text/csv or application/x-npy",
+        Reads::Images => {
+            "image/*, application/x-image, application/json, application/jsonlines, application/x-recordio or \
+             multipart/form-data"
+        }
+        Reads::Rows => {
+            "application/json, application/jsonlines, text/csv, application/x-npy or application/x-recordio-protobuf"
+        }
+        Reads::Tensors => "application/json, application/jsonlines, text/csv or application/x-npy",
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, stream};
 use multer::{Field, Multipart};
 
-use super::{Decoded, Envelope, Items, invalid, malformed};
+use super::{Decoded, Envelope, Item, invalid, malformed};
 use crate::bundle::Limits;
 use crate::predict::PredictError;
 use crate::predict::image::ImageLimits;
@@ -24,11 +24,11 @@ pub(super) fn read(body: &Bytes, boundary: &str, limits: &Limits) -> Result<Deco
         (_, 0) => Err(invalid("multipart/form-data", "a part with a file", "none")),
         (None, count) => {
             let envelope = if count == 1 { Envelope::Bare } else { Envelope::Predictions };
-            Ok(Decoded { items: Items::Images(images), envelope })
+            Ok(Decoded { items: images.into_iter().map(|image| Ok(Item::Image(image))).collect(), envelope })
         }
         (Some(b"compare"), count) => {
             let pair = images.try_into().map_err(|_| invalid("images to compare", "2", count.to_string()))?;
-            Ok(Decoded { items: Items::Compare(pair), envelope: Envelope::Bare })
+            Ok(Decoded { items: vec![Ok(Item::Compare(pair))], envelope: Envelope::Bare })
         }
         (Some(_), _) => Err(invalid("task", "compare, or no task", "another")),
     }

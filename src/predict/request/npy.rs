@@ -3,7 +3,7 @@
 //! The header is a Python literal. It is read by a parser for just its three keys, without recursion: general parsers of
 //! Python literals can be driven out of their stack.
 
-use super::{Decoded, Envelope, Items, NamedTensor, RawRow, checked_number, invalid, malformed};
+use super::{Decoded, Envelope, Item, NamedTensor, RawRow, checked_number, invalid, malformed};
 use crate::bundle::Limits;
 use crate::model::{DType, Tensor};
 use crate::predict::PredictError;
@@ -29,9 +29,9 @@ pub(super) fn rows(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError
     let mut values = array.numbers();
     let rows = (0..rows).map(|row| {
         let row = values.by_ref().take(columns).map(|value| checked_number(value, || format!("row {row}")));
-        row.collect::<Result<_, _>>().map(RawRow::Ordered)
+        row.collect::<Result<_, _>>().map(|row| Item::Row(RawRow::Ordered(row)))
     });
-    Ok(Decoded { items: Items::Rows(rows.collect::<Result<_, _>>()?), envelope: Envelope::Predictions })
+    Ok(Decoded { items: rows.collect(), envelope: Envelope::Predictions })
 }
 
 /// An array of any shape: one unnamed tensor.
@@ -43,7 +43,7 @@ pub(super) fn tensor(body: &[u8]) -> Result<Decoded, PredictError> {
     let (datatype, shape) = (array.kind.datatype(), array.shape.clone());
     let tensor = array.tensor();
     let tensor = NamedTensor { name: String::new(), datatype, shape, tensor };
-    Ok(Decoded { items: Items::Tensors(vec![vec![tensor]]), envelope: Envelope::Bare })
+    Ok(Decoded { items: vec![Ok(Item::Tensors(vec![tensor]))], envelope: Envelope::Bare })
 }
 
 /// Element types, by numpy's letter and size.

@@ -9,8 +9,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::json::{self, Reader, Text};
-use super::{Decoded, Envelope, Items, NamedTensor, invalid, malformed, quoted};
+use super::json::{Reader, Text};
+use super::{Decoded, Envelope, Item, NamedTensor, invalid, malformed, quoted};
 use crate::bundle::Limits;
 use crate::model::DType;
 use crate::predict::PredictError;
@@ -18,17 +18,12 @@ use crate::predict::PredictError;
 /// One record: `{"id", "inputs": [{"name", "shape", "datatype", "data"}]}`.
 pub(super) fn json(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
     let (id, record) = record(body, limits)?;
-    Ok(Decoded { items: Items::Tensors(vec![record]), envelope: Envelope::OpenInference { id } })
+    Ok(Decoded { items: vec![Ok(Item::Tensors(record))], envelope: Envelope::OpenInference { id } })
 }
 
-/// One record a line.
-pub(super) fn lines(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
-    let lines = json::lines(body, limits)?.into_iter();
-    let records = lines.map(|(line, text)| match record(text, limits) {
-        Ok((_, record)) => Ok(record),
-        Err(error) => Err(json::on_line(line, error)),
-    });
-    Ok(Decoded { items: Items::Tensors(records.collect::<Result<_, _>>()?), envelope: Envelope::Lines })
+/// The record of one line.
+pub(super) fn line(text: &[u8], limits: &Limits) -> Result<Item, PredictError> {
+    record(text, limits).map(|(_id, tensors)| Item::Tensors(tensors))
 }
 
 /// The protocol's names of element types.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::json::{self, Reader, Text};
-use super::{Decoded, Envelope, Items, RawRow, checked_number, invalid, malformed};
+use super::json::{Reader, Text};
+use super::{Decoded, Envelope, Item, RawRow, checked_number, invalid, malformed};
 use crate::bundle::Limits;
 use crate::predict::PredictError;
 
@@ -24,23 +24,16 @@ pub(super) fn json(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError
     if rows.is_empty() {
         return Err(invalid("rows", "at least one", "none"));
     }
-    Ok(Decoded { items: Items::Rows(rows), envelope })
+    Ok(Decoded { items: rows.into_iter().map(|row| Ok(Item::Row(row))).collect(), envelope })
 }
 
-/// One row a line.
-pub(super) fn lines(body: &[u8], limits: &Limits) -> Result<Decoded, PredictError> {
-    let names = Names::default();
-    let rows = json::lines(body, limits)?.into_iter().map(|(line, text)| {
-        let reader = Reader::new(limits);
-        match reader.read(text, Node { reader: &reader, names: &names, top: false }) {
-            Ok(Value::Row(row)) => Ok(row),
-            Ok(Value::Number(_) | Value::Rows(_) | Value::Wrapped(..)) => {
-                Err(malformed("JSON", format!("line {line}: expected one row")))
-            }
-            Err(error) => Err(json::on_line(line, error)),
-        }
-    });
-    Ok(Decoded { items: Items::Rows(rows.collect::<Result<_, _>>()?), envelope: Envelope::Lines })
+/// The row of one line; lines that are read one after the other share their `names`.
+pub(super) fn line(text: &[u8], names: &Names, limits: &Limits) -> Result<Item, PredictError> {
+    let reader = Reader::new(limits);
+    match reader.read(text, Node { reader: &reader, names, top: false })? {
+        Value::Row(row) => Ok(Item::Row(row)),
+        Value::Number(_) | Value::Rows(_) | Value::Wrapped(..) => Err(malformed("JSON", "expected one row")),
+    }
 }
 
 /// What a JSON value stands for among rows.
@@ -61,7 +54,7 @@ struct Node<'a> {
 
 /// The names of the row before: rows that have the same share them, so that a table's names are held once.
 #[derive(Default)]
-struct Names(RefCell<Arc<[String]>>);
+pub(super) struct Names(RefCell<Arc<[String]>>);
 
 impl Names {
     /// `None` if a name is there twice.

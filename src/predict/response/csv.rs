@@ -2,14 +2,14 @@
 
 use crate::predict::{Answer, PredictError};
 
-pub(super) fn write(answers: &[Answer]) -> Result<Vec<u8>, PredictError> {
-    let mut writer = csv::WriterBuilder::new().has_headers(false).flexible(true).from_writer(Vec::new());
-    for answer in answers {
-        writer.write_record(cells(answer)?).map_err(|_| refusal())?;
-    }
-    let mut body = writer.into_inner().map_err(|_| refusal())?;
-    body.truncate(body.trim_ascii_end().len());
-    Ok(body)
+/// Without a line end.
+pub(super) fn write_line(line: &mut Vec<u8>, answer: &Answer) -> Result<(), PredictError> {
+    let cells = cells(answer)?;
+    let mut writer = csv::WriterBuilder::new().has_headers(false).buffer_capacity(256).from_writer(&mut *line);
+    writer.write_record(cells).and_then(|()| writer.flush().map_err(Into::into)).map_err(|_| refusal())?;
+    drop(writer);
+    line.pop_if(|last| *last == b'\n');
+    Ok(())
 }
 
 fn cells(answer: &Answer) -> Result<Vec<String>, PredictError> {

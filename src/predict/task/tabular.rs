@@ -13,7 +13,7 @@ use super::{LoadError, PredictError, Running};
 
 /// Where the features are among the names of the rows read last: a table's header is looked up once.
 #[derive(Default)]
-struct Columns {
+pub(super) struct Columns {
     names: Option<Arc<[String]>>,
     order: Vec<usize>,
 }
@@ -40,15 +40,24 @@ impl Tabular {
         Ok(Self { graph, dtype, features, label_output, score_output, labels })
     }
 
-    /// One run per row: the graph is bound to one row, which is how the engine is fastest.
-    pub(super) fn answer(&self, running: &mut Running<'_>, rows: Vec<RawRow>) -> Result<Vec<Answer>, PredictError> {
-        let mut columns = Columns::default();
-        let checked = rows.into_iter().enumerate().map(|(number, row)| self.check(number, row, &mut columns));
-        let checked: Vec<Vec<f64>> = checked.collect::<Result<_, _>>()?;
-        checked.iter().map(|row| self.answer_row(running, row)).collect()
+    /// One run: the graph is bound to one row, which is how the engine is fastest. `number` is the row's place.
+    pub(super) fn answer(
+        &self,
+        running: &mut Running<'_>,
+        columns: &mut Columns,
+        number: usize,
+        row: RawRow,
+    ) -> Result<Answer, PredictError> {
+        let row = self.check(number, row, columns)?;
+        let tensor = Tensor::new(&[1, row.len()], &row)?.cast(self.dtype)?;
+        let outputs = graphs::run(running.graphs, &self.graph, vec![tensor])?;
+        let scores = self.score_output.of(&outputs)?.cast(DType::F32)?;
+        let scores = scores.values::<f32>().ok_or_else(|| self.score_output.unlike_declared())?.to_vec();
+        let label = if self.labels.is_empty() { None } else { Some(self.label(&outputs, &scores)?) };
+        Ok(Answer::Row(Row { label, scores }))
     }
 
-    /// The row in the features' order, every value in its range; all rows are checked before the first one runs.
+    /// The row in the features' order, every value in its range.
     fn check(&self, number: usize, row: RawRow, columns: &mut Columns) -> Result<Vec<f64>, PredictError> {
         let values = match row {
             RawRow::Ordered(values) => self.check_count(number, values)?,
@@ -95,16 +104,6 @@ impl Tabular {
     fn feature_names(&self) -> String {
         let names: Vec<&str> = self.features.iter().map(|feature| feature.name.as_str()).collect();
         names.join(", ")
-    }
-
-    fn answer_row(&self, running: &mut Running<'_>, row: &[f64]) -> Result<Answer, PredictError> {
-        running.go_on()?;
-        let tensor = Tensor::new(&[1, row.len()], row)?.cast(self.dtype)?;
-        let outputs = graphs::run(running.graphs, &self.graph, vec![tensor])?;
-        let scores = self.score_output.of(&outputs)?.cast(DType::F32)?;
-        let scores = scores.values::<f32>().ok_or_else(|| self.score_output.unlike_declared())?.to_vec();
-        let label = if self.labels.is_empty() { None } else { Some(self.label(&outputs, &scores)?) };
-        Ok(Answer::Row(Row { label, scores }))
     }
 
     fn label(&self, outputs: &[Tensor], scores: &[f32]) -> Result<String, PredictError> {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::bundle::Metric;
 use crate::predict::answer::{Answer, Comparison, FacialArea};
 
-use super::{Chips, EmbeddingGraph, Faces, PredictError, Running, facial_area, image};
+use super::{Chips, EmbeddingGraph, Faces, PredictError, Running, facial_area};
 
 impl Faces {
     /// Compares the best face of each image. Only what comparing needs is run: no age, gender or emotion.
@@ -40,7 +40,7 @@ impl Faces {
         bytes: &Bytes,
     ) -> Result<(Vec<f32>, FacialArea), PredictError> {
         running.go_on()?;
-        let image = image::decode(item, bytes, running.limits)?;
+        let image = running.image(item, bytes.clone())?;
         let found = self.detector.find(running, &image)?;
         let best = found.first().ok_or(PredictError::NoFace { item })?;
         let embedding = graph.embed(running, &mut Chips { image: &image, found: best, cut: Vec::new() })?;

@@ -1,0 +1,367 @@
+//! A body of records, cut into groups of them while it arrives. Memory holds what has arrived and is not yet taken, so
+//! that a body may be longer than memory; only one record must fit.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use memchr::{memchr, memchr3};
+
+use super::{Decoded, Envelope, Item, ReadItem, Reads, csv, images, json, malformed, open_inference, record_io, rows};
+use crate::bundle::Limits;
+use crate::predict::PredictError;
+
+/// A group is no longer than this, in bytes, unless a single record is.
+const GROUP_BYTES: usize = 256 << 10;
+
+/// What tells one record from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    JsonLines,
+    Csv,
+    RecordIo,
+}
+
+/// What a body of records may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Longest record in bytes.
+    pub record_bytes: usize,
+    /// Most records; `None` in a batch transform job, which is as long as it is.
+    pub records: Option<usize>,
+    /// Whether a blank line is a record too, as in a batch transform job, which joins the lines of its answers to those
+    /// of its input; elsewhere blank lines are passed over. A job cuts its input into requests, so that in it a CSV
+    /// header reaches only one of them: there it is a record as well, and a bad one.
+    pub every_line: bool,
+}
+
+/// Cuts a body into groups of records.
+#[derive(Debug)]
+pub struct Records {
+    framing: Framing,
+    terms: Terms,
+    buffer: BytesMut,
+    scan: Scan,
+    header: Header,
+    /// Records cut so far.
+    count: usize,
+    /// Lines, or framed records, cut so far, blank ones too.
+    lines: usize,
+    ended: bool,
+}
+
+/// How far the search for the present record's end has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scan {
+    at: usize,
+    quoted: bool,
+    /// Where quotes were closed last.
+    closed: Option<usize>,
+}
+
+/// What is known of a CSV body's first line.
+#[derive(Debug, Clone)]
+enum Header {
+    Unread,
+    Absent,
+    Names(csv::Names),
+    /// A record, and a bad one.
+    Refused,
+}
+
+/// Some of a request's items, answered together on one inference thread.
+#[derive(Debug)]
+pub struct Group {
+    first: usize,
+    count: usize,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Items(Vec<ReadItem>),
+    /// Whole records, not yet read.
+    Text {
+        framing: Framing,
+        records: Vec<Record>,
+        header: Header,
+    },
+}
+
+/// A record as it came, with its line end or framing.
+#[derive(Debug)]
+struct Record {
+    text: Bytes,
+    /// Its line in the body, from 1.
+    line: usize,
+}
+
+impl Records {
+    pub(super) fn new(framing: Framing, terms: Terms) -> Self {
+        let (buffer, scan) = (BytesMut::new(), Scan::default());
+        Self { framing, terms, buffer, scan, header: Header::Unread, count: 0, lines: 0, ended: false }
+    }
+
+    /// Whether no Accept header means lines: CSV in is JSON out where nothing else was asked for.
+    pub fn envelope(&self) -> Envelope {
+        match self.framing {
+            Framing::JsonLines | Framing::RecordIo => Envelope::Lines,
+            Framing::Csv => Envelope::Predictions,
+        }
+    }
+
+    /// The next part of the body.
+    pub fn push(&mut self, part: &[u8]) {
+        self.buffer.extend_from_slice(part);
+    }
+
+    /// The body is whole.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Bytes that have arrived and are in no group yet.
+    pub fn waiting(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Records cut so far.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// At most `most` records of those that are there; `None` when more must arrive first, or the body is at its end.
+    ///
+    /// # Errors
+    /// A record is too long, there are too many, the framing is broken: the request fails as a whole.
+    pub fn next_group(&mut self, most: usize) -> Result<Option<Group>, PredictError> {
+        let first = self.count;
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        while records.len() < most && bytes < GROUP_BYTES {
+            let Some(record) = self.next_record()? else { break };
+            bytes += record.text.len();
+            self.count += 1;
+            records.push(record);
+        }
+        self.check_count()?;
+        if records.is_empty() {
+            return Ok(None);
+        }
+        let (count, framing, header) = (records.len(), self.framing, self.header.clone());
+        Ok(Some(Group { first, count, content: Content::Text { framing, records, header } }))
+    }
+
+    /// A body without a single record is none.
+    ///
+    /// # Errors
+    /// As [`PredictError::EmptyBody`] or, for CSV of blank lines, as malformed.
+    pub fn check_some(&self) -> Result<(), PredictError> {
+        match self.framing {
+            _ if self.count > 0 => Ok(()),
+            Framing::Csv if self.lines > 0 => Err(malformed("CSV", "no rows")),
+            Framing::JsonLines | Framing::Csv | Framing::RecordIo => Err(PredictError::EmptyBody),
+        }
+    }
+
+    fn next_record(&mut self) -> Result<Option<Record>, PredictError> {
+        while let Some(length) = self.record_end()? {
+            let text = self.buffer.split_to(length).freeze();
+            self.scan = Scan::default();
+            self.lines += 1;
+            if !self.is_passed_over(&text)? {
+                return Ok(Some(Record { text, line: self.lines }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a line is none of the records: a blank one, a header.
+    fn is_passed_over(&mut self, line: &[u8]) -> Result<bool, PredictError> {
+        match self.framing {
+            Framing::RecordIo => Ok(false),
+            _ if !self.terms.every_line && line.trim_ascii().is_empty() => Ok(true),
+            Framing::JsonLines => Ok(false),
+            Framing::Csv => self.takes_as_header(line),
+        }
+    }
+
+    /// Whether `record` is the header, which is no record then.
+    fn takes_as_header(&mut self, record: &[u8]) -> Result<bool, PredictError> {
+        if !matches!(self.header, Header::Unread) {
+            return Ok(false);
+        }
+        self.header = Header::Absent;
+        match csv::Lines::new().header(record) {
+            Ok(Some(_)) | Err(_) if self.terms.every_line => self.header = Header::Refused,
+            Ok(Some(names)) => self.header = Header::Names(names),
+            Ok(None) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(matches!(self.header, Header::Names(_)))
+    }
+
+    /// Length of the first record, its line end included; `None` while its end is not there.
+    fn record_end(&mut self) -> Result<Option<usize>, PredictError> {
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
+        let end = match self.framing {
+            Framing::JsonLines => self.line_end(),
+            Framing::Csv => self.csv_end(),
+            Framing::RecordIo if self.count == 0 && self.buffer.len() < 4 && !self.ended => None,
+            // Single records come without their framing.
+            Framing::RecordIo if self.count == 0 && !record_io::is_framed(&self.buffer) => None,
+            Framing::RecordIo => record_io::length(&self.buffer, self.ended)?,
+        };
+        let end = end.or_else(|| self.ended.then_some(self.buffer.len()));
+        match end.unwrap_or(self.buffer.len()) {
+            length if length > self.terms.record_bytes => {
+                let reason = format!("record {} is longer than {} bytes", self.count, self.terms.record_bytes);
+                Err(malformed(self.name(), reason))
+            }
+            _ if self.framing == Framing::RecordIo && self.ended => self.whole_record(end),
+            _ => Ok(end),
+        }
+    }
+
+    /// A RecordIO body that ends within a record is broken; one that was never framed is a record.
+    fn whole_record(&self, end: Option<usize>) -> Result<Option<usize>, PredictError> {
+        if record_io::is_framed(&self.buffer) && record_io::length(&self.buffer, self.ended)?.is_none() {
+            return Err(malformed("RecordIO", format!("record {} does not end", self.count)));
+        }
+        Ok(end)
+    }
+
+    fn line_end(&mut self) -> Option<usize> {
+        let end = memchr(b'\n', &self.buffer[self.scan.at..]).map(|place| self.scan.at + place + 1);
+        self.scan.at = self.buffer.len();
+        end
+    }
+
+    /// As [`Records::line_end`], but for line ends within quotes; a carriage return alone ends a line too.
+    fn csv_end(&mut self) -> Option<usize> {
+        if self.lines == 0 && csv::without_mark(&self.buffer).len() < self.buffer.len() {
+            self.buffer.advance(self.buffer.len() - csv::without_mark(&self.buffer).len());
+            self.scan = Scan::default();
+        }
+        while let Some(place) = memchr3(b'"', b'\n', b'\r', &self.buffer[self.scan.at..]) {
+            let at = self.scan.at + place;
+            match self.buffer[at] {
+                b'"' if self.scan.quoted => (self.scan.quoted, self.scan.closed) = (false, Some(at)),
+                // Quotes open at the beginning of a cell; two of them within quotes are one that is meant.
+                b'"' => {
+                    let doubled = at.checked_sub(1).is_some_and(|before| self.scan.closed == Some(before));
+                    self.scan.quoted = at == 0 || self.buffer[at - 1] == b',' || doubled;
+                }
+                _ if self.scan.quoted => {}
+                b'\r' if self.buffer.get(at + 1) == Some(&b'\n') => return Some(at + 2),
+                // Whether a line feed follows is not known yet.
+                b'\r' if at + 1 == self.buffer.len() && !self.ended => {
+                    self.scan.at = at;
+                    return None;
+                }
+                _ => return Some(at + 1),
+            }
+            self.scan.at = at + 1;
+        }
+        self.scan.at = self.buffer.len();
+        None
+    }
+
+    /// What is there already is counted along, so that who sent it whole is told how many there are.
+    fn check_count(&mut self) -> Result<(), PredictError> {
+        let Some(limit) = self.terms.records.filter(|limit| self.count > *limit) else { return Ok(()) };
+        while self.next_record()?.is_some() {
+            self.count += 1;
+        }
+        Err(PredictError::TooManyItems { found: self.count, limit })
+    }
+
+    fn name(&self) -> &'static str {
+        match self.framing {
+            Framing::JsonLines => "JSON",
+            Framing::Csv => "CSV",
+            Framing::RecordIo => "RecordIO",
+        }
+    }
+}
+
+impl Group {
+    /// Items that were read already, the first of which is the `first`th of its request.
+    pub fn of(first: usize, items: Vec<ReadItem>) -> Self {
+        Self { first, count: items.len(), content: Content::Items(items) }
+    }
+
+    /// Its first item's place in the request, from 0.
+    pub fn first(&self) -> usize {
+        self.first
+    }
+
+    /// How many items it has.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Its items, in order: of a bad record, why it is none.
+    pub fn read(self, reads: Reads, limits: &Limits) -> Vec<ReadItem> {
+        let (framing, records, header) = match self.content {
+            Content::Items(items) => return items,
+            Content::Text { framing, records, header } => (framing, records, header),
+        };
+        let mut reading = Reading { reads, limits, names: rows::Names::default(), csv: csv::Lines::new(), header };
+        let places = records.into_iter().enumerate();
+        places.map(|(place, record)| reading.item(framing, &record, self.first + place)).collect()
+    }
+}
+
+/// What the records of a group are read with.
+struct Reading<'a> {
+    reads: Reads,
+    limits: &'a Limits,
+    names: rows::Names,
+    csv: csv::Lines,
+    header: Header,
+}
+
+impl Reading<'_> {
+    fn item(&mut self, framing: Framing, Record { text, line }: &Record, item: usize) -> ReadItem {
+        match framing {
+            Framing::JsonLines => self.line(text.trim_ascii(), item).map_err(|error| json::on_line(*line, error)),
+            Framing::Csv => self.row(text, item),
+            Framing::RecordIo if self.reads == Reads::Images => record_io::image(text),
+            Framing::RecordIo => record_io::row(text, item),
+        }
+    }
+
+    fn row(&mut self, record: &[u8], item: usize) -> Result<Item, PredictError> {
+        match &self.header {
+            Header::Names(names) => self.csv.row(record, item, Some(names)),
+            Header::Refused if item == 0 => Err(malformed(
+                "CSV",
+                "row 0 is a header: in a batch transform job, which it reaches only one request of, columns are read in \
+                 the manifest's order",
+            )),
+            Header::Unread | Header::Absent | Header::Refused => self.csv.row(record, item, None),
+        }
+    }
+
+    fn line(&self, text: &[u8], item: usize) -> Result<Item, PredictError> {
+        match self.reads {
+            _ if text.is_empty() => Err(malformed("JSON", "it is empty")),
+            Reads::Images => images::line(text, item, self.limits),
+            Reads::Rows => rows::line(text, &self.names, self.limits),
+            Reads::Tensors => open_inference::line(text, self.limits),
+        }
+    }
+}
+
+/// All records of a body that is there whole.
+pub(super) fn whole(framing: Framing, body: &Bytes, reads: Reads, limits: &Limits) -> Result<Decoded, PredictError> {
+    let terms = Terms { record_bytes: usize::MAX, records: Some(limits.items()), every_line: false };
+    let mut records = Records::new(framing, terms);
+    records.push(body);
+    records.end();
+    let mut items = Vec::new();
+    while let Some(group) = records.next_group(usize::MAX)? {
+        items.extend(group.read(reads, limits));
+    }
+    records.check_some()?;
+    Ok(Decoded { items, envelope: records.envelope() })
+}
