@@ -6,17 +6,21 @@ with the Python that has the SDK, and a running Docker.
 
 import contextlib
 import csv
+import io
 import json
+import logging
 import os
 import pathlib
 import signal
 import socket
+import tarfile
 import tempfile
 import unittest
 import uuid
 
 from cloud import Cloud, docker
-from program import Place, Served, artifact, run
+from image_registry import ImageRegistry
+from program import artifact, run
 
 IMAGE = os.environ["STRONGROOM_IMAGE"]
 IRIS, IMAGENET = "iris-random-forest", "imagenet-efficientnet-lite0"
@@ -42,7 +46,7 @@ def main():
 
 
 def prepare_sdk():
-    """The SDK then reports to nobody, reads no settings of this machine's user, and gives up within reason."""
+    """The SDK then reports to nobody, reads no settings of this machine's user, gives up within reason, and is quiet."""
     settings = WORK / "sdk.yaml"
     settings.write_text("SchemaVersion: '1.0'\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n")
     os.environ |= {
@@ -52,6 +56,7 @@ def prepare_sdk():
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+    logging.getLogger("sagemaker.config").setLevel(logging.WARNING)
     from sagemaker.local import entities
 
     entities.HEALTH_CHECK_TIMEOUT_LIMIT = 40
@@ -94,19 +99,29 @@ def local_session():
     return session
 
 
-def model(name: str):
-    """A model as SageMaker knows it: the image, an empty model directory, and the settings that lead to the weights."""
+def registered(name: str):
+    """A model in the registry: what the platform mounts is empty."""
+    data = WORK / "no-model-data"
+    data.mkdir(exist_ok=True)
+    return model(data, CLOUD.settings | {"STRONGROOM_MODEL": name})
+
+
+def exported(name: str):
+    """A model that the platform unpacks and mounts; of the settings it needs the key's."""
+    archive = directory(f"{name}-exported") / "model.tar.gz"
+    run("export", name, "--output", str(archive), **CLOUD.settings)
+    return model(archive, {key: value for key, value in CLOUD.settings.items() if key != "STRONGROOM_REGISTRY"})
+
+
+def model(data: pathlib.Path, settings: dict[str, str]):
+    """A model as SageMaker knows it: the image, the model data, and the container's settings."""
     from sagemaker.model import Model
     from sagemaker.predictor import Predictor
 
-    data = WORK / "no-model-data"
-    data.mkdir(exist_ok=True)
     # Credentials it gets from the SDK, as from the platform.
-    settings = {key: value for key, value in CLOUD.settings.items() if "ACCESS_KEY" not in key}
-    return Model(
-        IMAGE, model_data=f"file://{data}", role=ROLE, env=settings | {"STRONGROOM_MODEL": name}, predictor_cls=Predictor,
-        sagemaker_session=local_session(),
-    )  # fmt: skip
+    env = {key: value for key, value in settings.items() if "ACCESS_KEY" not in key}
+    session = local_session()
+    return Model(IMAGE, f"file://{data}", role=ROLE, env=env, predictor_cls=Predictor, sagemaker_session=session)
 
 
 def predicted(name: str, file: str, content: bytes):
@@ -128,8 +143,8 @@ def flowers_predicted() -> list[dict]:
 class RealTime(unittest.TestCase):
     """Endpoints."""
 
-    def deploy(self, name: str, serializer, deserializer=None):
-        predictor = model(name).deploy(1, "local", serializer=serializer, deserializer=deserializer)
+    def deploy(self, served, serializer, deserializer):
+        predictor = served.deploy(1, "local", serializer=serializer, deserializer=deserializer)
         self.addCleanup(assert_all_ended_with_0)
         self.addCleanup(predictor.delete_endpoint)
         return predictor
@@ -139,7 +154,7 @@ class RealTime(unittest.TestCase):
         from sagemaker.serializers import CSVSerializer, JSONLinesSerializer
 
         expected = flowers_predicted()
-        predictor = self.deploy(IRIS, CSVSerializer(), JSONDeserializer())
+        predictor = self.deploy(registered(IRIS), CSVSerializer(), JSONDeserializer())
         self.assertEqual(predictor.predict(FLOWERS), {"predictions": expected})
 
         predictor.deserializer = CSVDeserializer()
@@ -149,11 +164,18 @@ class RealTime(unittest.TestCase):
         predictor.serializer, predictor.deserializer = JSONLinesSerializer(), JSONLinesDeserializer()
         self.assertEqual(predictor.predict(FLOWERS), expected)
 
+    def test_an_exported_model_that_is_mounted_answers_the_same_without_a_registry(self):
+        from sagemaker.deserializers import JSONDeserializer
+        from sagemaker.serializers import CSVSerializer
+
+        predictor = self.deploy(exported(IRIS), CSVSerializer(), JSONDeserializer())
+        self.assertEqual(predictor.predict(FLOWERS), {"predictions": flowers_predicted()})
+
     def test_a_jpeg_is_answered_as_by_the_program_itself(self):
         from sagemaker.deserializers import JSONDeserializer
         from sagemaker.serializers import IdentitySerializer
 
-        predictor = self.deploy(IMAGENET, IdentitySerializer("image/jpeg"), JSONDeserializer())
+        predictor = self.deploy(registered(IMAGENET), IdentitySerializer("image/jpeg"), JSONDeserializer())
         self.assertEqual(predictor.predict(CAT.read_bytes()), predicted(IMAGENET, "cat.jpg", CAT.read_bytes()))
 
 
@@ -172,7 +194,7 @@ class Batch(unittest.TestCase):
         given, taken = directory(f"{label}-in"), directory(f"{label}-out")
         for file, content in inputs.items():
             (given / file).write_bytes(content)
-        served = model(name)
+        served = registered(name)
         served.create(instance_type="local")
         strategy, accept = how.pop("strategy"), how.pop("accept", None)
         transformer = Transformer(
@@ -233,13 +255,28 @@ def csv_lines(content: bytes) -> list[list[str]]:
 
 
 class Image(unittest.TestCase):
-    """What the platform reads of the image before it starts it, and what it sees at the end."""
+    """What the platform reads of the image before it starts it."""
 
     def test_it_has_the_labels_of_ports_and_several_models_and_not_of_two_way_streams(self):
         labels = json.loads(docker("inspect", "--format", "{{json .Config.Labels}}", IMAGE))
         prefix = "com.amazonaws.sagemaker.capabilities."
         found = {name.removeprefix(prefix): value for name, value in labels.items() if name.startswith(prefix)}
         self.assertEqual(found, {"accept-bind-to-port": "true", "multi-models": "true"})
+
+    def test_a_push_sends_a_docker_v2_manifest_of_one_architecture_and_one_file(self):
+        with ImageRegistry() as registry:
+            pushed = f"127.0.0.1:{registry.server_port}/strongroom:pushed"
+            docker("tag", IMAGE, pushed)
+            self.addCleanup(docker, "rmi", pushed)
+            docker("push", pushed)
+        # SageMaker refuses manifests of the OCI's kinds, and indices of several architectures.
+        [(media_type, content)] = registry.manifests
+        manifest = json.loads(content)
+        expected = "application/vnd.docker.distribution.manifest.v2+json"
+        self.assertEqual((media_type, manifest["mediaType"]), (expected, expected))
+        [layer] = manifest["layers"]
+        with tarfile.open(fileobj=io.BytesIO(registry.blobs[layer["digest"]])) as files:
+            self.assertEqual(files.getnames(), ["strongroom"])
 
 
 if __name__ == "__main__":
