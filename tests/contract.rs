@@ -291,7 +291,9 @@ fn a_record_without_an_end_is_refused() {
 fn more_records_than_the_bundle_allows_are_413() {
     let test = TestServer::ready(config());
     assert_eq!(post(&test, &[JSON_LINES], "[1]\n".repeat(10_000)).status, 200);
+    let taken = test.script.taken.load(Ordering::SeqCst);
     assert_eq!(post(&test, &[JSON_LINES], "[1]\n".repeat(10_001)).code(), (413, "too_many_items".into()));
+    assert_eq!(test.script.taken.load(Ordering::SeqCst), taken, "they cost CPU before they were refused");
 }
 
 /// "With `Accept: application/jsonlines` each item's line is sent as soon as it and those before it are answered, in

@@ -99,7 +99,8 @@ impl Asked {
         let media_type = header(request, &[CONTENT_TYPE.as_str(), AMZN_CONTENT_TYPE]);
         let sent = header(request, &[ACCEPT.as_str(), AMZN_ACCEPT]);
         let sent = sent.filter(|accept| !accept.trim().is_empty());
-        let batch_csv = config.batch && media_type.as_deref().is_some_and(|kind| kind.contains("csv"));
+        let is_csv = |kind: &str| kind.to_ascii_lowercase().contains("csv");
+        let batch_csv = config.batch && media_type.as_deref().is_some_and(is_csv);
         let unasked = sent.as_deref().is_none_or(|accept| accept.trim() == "*/*");
         let accept = match &config.default_accept {
             Some(default) if sent.is_none() => Some(default.clone()),

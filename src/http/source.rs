@@ -39,6 +39,9 @@ impl Source {
         while !arriving.ended && arriving.records.waiting() < TAKEN_UP {
             arriving.receive().await?;
         }
+        if arriving.ended {
+            arriving.records.cut_ahead()?;
+        }
         Ok(Self::Records(Box::new(arriving)))
     }
 

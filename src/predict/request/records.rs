@@ -1,6 +1,8 @@
 //! A body of records, cut into groups of them while it arrives. Memory holds what has arrived and is not yet taken, so
 //! that a body may be longer than memory; only one record must fit.
 
+use std::collections::VecDeque;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::{memchr, memchr3};
 
@@ -40,7 +42,10 @@ pub struct Records {
     buffer: BytesMut,
     scan: Scan,
     header: Header,
-    /// Records cut so far.
+    /// Cut ahead of the groups, and their length in bytes.
+    ready: VecDeque<Record>,
+    ready_bytes: usize,
+    /// Records in groups so far.
     count: usize,
     /// Lines, or framed records, cut so far, blank ones too.
     lines: usize,
@@ -95,8 +100,9 @@ struct Record {
 
 impl Records {
     pub(super) fn new(framing: Framing, terms: Terms) -> Self {
-        let (buffer, scan) = (BytesMut::new(), Scan::default());
-        Self { framing, terms, buffer, scan, header: Header::Unread, count: 0, lines: 0, ended: false }
+        let (buffer, scan, header) = (BytesMut::new(), Scan::default(), Header::Unread);
+        let (ready, ready_bytes) = (VecDeque::new(), 0);
+        Self { framing, terms, buffer, scan, header, ready, ready_bytes, count: 0, lines: 0, ended: false }
     }
 
     /// Whether no Accept header means lines: CSV in is JSON out where nothing else was asked for.
@@ -124,7 +130,22 @@ impl Records {
 
     /// Bytes that have arrived and are in no group yet.
     pub fn waiting(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() + self.ready_bytes
+    }
+
+    /// Cuts what is there, as far as records are bounded: too many of them are refused before one is answered.
+    ///
+    /// # Errors
+    /// As [`Records::next_group`].
+    pub fn cut_ahead(&mut self) -> Result<(), PredictError> {
+        let Some(limit) = self.terms.records else { return Ok(()) };
+        while self.ready.len() <= limit {
+            let Some(record) = self.cut()? else { return Ok(()) };
+            self.ready_bytes += record.text.len();
+            self.ready.push_back(record);
+        }
+        self.count += self.ready.len();
+        self.check_count()
     }
 
     /// Records cut so far.
@@ -166,6 +187,16 @@ impl Records {
     }
 
     fn next_record(&mut self) -> Result<Option<Record>, PredictError> {
+        match self.ready.pop_front() {
+            Some(record) => {
+                self.ready_bytes -= record.text.len();
+                Ok(Some(record))
+            }
+            None => self.cut(),
+        }
+    }
+
+    fn cut(&mut self) -> Result<Option<Record>, PredictError> {
         while let Some(length) = self.record_end()? {
             let text = self.buffer.split_to(length).freeze();
             self.scan = Scan::default();
@@ -216,7 +247,8 @@ impl Records {
         };
         let end = end.or_else(|| self.ended.then_some(self.buffer.len()));
         if end.unwrap_or(self.buffer.len()) > self.terms.record_bytes {
-            let reason = format!("record {} is longer than {} bytes", self.count, self.terms.record_bytes);
+            let place = self.count + self.ready.len();
+            let reason = format!("record {place} is longer than {} bytes", self.terms.record_bytes);
             return Err(malformed(self.name(), reason));
         }
         Ok(end)
@@ -224,11 +256,11 @@ impl Records {
 
     /// Single records come without their framing; once it is there, all are framed.
     fn frame_end(&mut self) -> Result<Option<usize>, PredictError> {
-        if self.count == 0 && (self.buffer.len() < 4 && !self.ended || !record_io::is_framed(&self.buffer)) {
+        if self.lines == 0 && (self.buffer.len() < 4 && !self.ended || !record_io::is_framed(&self.buffer)) {
             return Ok(None);
         }
         match record_io::length(&self.buffer, &mut self.scan.at, self.ended)? {
-            None if self.ended => Err(malformed("RecordIO", format!("record {} does not end", self.count))),
+            None if self.ended => Err(malformed("RecordIO", format!("record {} does not end", self.lines))),
             end => Ok(end),
         }
     }
@@ -276,7 +308,7 @@ impl Records {
     /// What is there already is counted along, so that who sent it whole is told how many there are.
     fn check_count(&mut self) -> Result<(), PredictError> {
         let Some(limit) = self.terms.records.filter(|limit| self.count > *limit) else { return Ok(()) };
-        while self.next_record()?.is_some() {
+        while self.cut()?.is_some() {
             self.count += 1;
         }
         Err(PredictError::TooManyItems { found: self.count, limit })
