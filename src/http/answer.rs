@@ -1,7 +1,7 @@
 //! Items to answers: each group on one inference thread, the groups of a request spread over all of them, in order.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt as _, stream};
 
@@ -70,10 +70,14 @@ pub(super) async fn document(ticket: &Arc<Ticket>, work: &SharedWork, request: R
 pub(super) async fn gather(
     ticket: &Arc<Ticket>,
     work: &SharedWork,
-    source: Source,
+    mut source: Source,
     envelope: Envelope,
     format: Format,
 ) -> Result<Response, Failure> {
+    if let Some((group, room)) = source.only(ticket.hosted.group_size()).await? {
+        source.note(&mut work.borrow_mut());
+        return document_of(ticket, work, group, room, envelope, format).await;
+    }
     let mut pieces = Box::pin(spread(Arc::clone(ticket), work.clone(), source, Wanted::Answers));
     let mut answers = Vec::new();
     while let Some(piece) = pieces.next().await {
@@ -81,6 +85,44 @@ pub(super) async fn gather(
         answers.extend(some);
     }
     encode(ticket, work, answers, envelope, format).await
+}
+
+/// Answers a group that is all there is, and writes the document, on one thread.
+async fn document_of(
+    ticket: &Arc<Ticket>,
+    work: &SharedWork,
+    group: Group,
+    room: Option<Room>,
+    envelope: Envelope,
+    format: Format,
+) -> Result<Response, Failure> {
+    let job = move |thread: &mut Thread<'_>| {
+        let _held_until_done = room;
+        write_document(thread, group, &envelope, format)
+    };
+    let Done { result, queued } = inference::run(ticket, job).await?;
+    let (response, stages, tally) = noted(result, queued, work)?;
+    work.borrow_mut().add(queued, stages, tally);
+    Ok(response)
+}
+
+/// A group's answers as a document, with what they cost.
+fn write_document(
+    thread: &mut Thread<'_>,
+    group: Group,
+    envelope: &Envelope,
+    format: Format,
+) -> Result<(Response, Stages, Tally), Failure> {
+    let piece = answer_group(thread, group, Wanted::Answers)?;
+    let Content::Answers(answers) = piece.content else { return Err(Failure::Internal) };
+    let begun = Instant::now();
+    let response = response::encode(&answers, envelope, format)?;
+    Ok((response, Stages { encode: begun.elapsed(), ..piece.stages }, piece.tally))
+}
+
+/// A job that failed has waited, too.
+fn noted<T>(result: Result<T, Failure>, queued: Duration, work: &SharedWork) -> Result<T, Failure> {
+    result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))
 }
 
 /// Reads a body, which takes `room`, on an inference thread, and answers it there if there are no more items than a
@@ -95,25 +137,19 @@ pub(super) async fn whole(
     let job = move |thread: &mut Thread<'_>| {
         let begun = Instant::now();
         let Decoded { items, envelope } = thread.hosted.model.engine.read(&request)?;
-        let mut stages = Stages { decode: begun.elapsed(), ..Stages::default() };
+        let stages = Stages { decode: begun.elapsed(), ..Stages::default() };
         // The items hold what they need of it.
         drop(request);
         if response::line_format(format, &envelope).is_some() || items.len() > thread.hosted.group_size() {
             return Ok((Whole::Many(Decoded { items, envelope }, room), stages, Tally::default()));
         }
-        let piece = answer_group(thread, Group::of(0, items), Wanted::Answers)?;
-        let Content::Answers(answers) = piece.content else { return Err(Failure::Internal) };
-        stages.decode += piece.stages.decode;
-        stages.run = piece.stages.run;
-        let begun = Instant::now();
-        let response = response::encode(&answers, &envelope, format)?;
-        stages.encode = begun.elapsed();
+        let (response, answered, tally) = write_document(thread, Group::of(0, items), &envelope, format)?;
         drop(room);
-        Ok((Whole::Answered(response), stages, piece.tally))
+        let decode = stages.decode + answered.decode;
+        Ok((Whole::Answered(response), Stages { decode, ..answered }, tally))
     };
     let Done { result, queued } = inference::run(ticket, job).await?;
-    let (whole, stages, tally) =
-        result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))?;
+    let (whole, stages, tally) = noted(result, queued, work)?;
     work.borrow_mut().add(queued, stages, tally);
     Ok(whole)
 }
@@ -145,8 +181,7 @@ pub(super) fn spread(
                 answer_group(thread, group, wanted)
             };
             let Done { result, queued } = inference::run(&ticket, job).await?;
-            let mut piece =
-                result.inspect_err(|_| work.borrow_mut().add(queued, Stages::default(), Tally::default()))?;
+            let mut piece = noted(result, queued, &work)?;
             work.borrow_mut().add(queued, piece.stages, piece.take_tally());
             Ok(piece)
         }

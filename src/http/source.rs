@@ -45,6 +45,16 @@ impl Source {
         Ok(Self::Records(Box::new(arriving)))
     }
 
+    /// All items as one group, where they are there and no more than `most`.
+    pub(super) async fn only(&mut self, most: usize) -> Result<Option<(Group, Option<Room>)>, Failure> {
+        match self {
+            Self::Records(arriving) if arriving.records.left().is_some_and(|left| (1..=most).contains(&left)) => {
+                arriving.next(most).await
+            }
+            Self::Items { .. } | Self::Records(_) => Ok(None),
+        }
+    }
+
     /// At most `most` items, with the room that their text takes.
     pub(super) async fn next(&mut self, most: usize) -> Result<Option<(Group, Option<Room>)>, Failure> {
         match self {

@@ -148,9 +148,9 @@ impl Records {
         self.check_count()
     }
 
-    /// Records cut so far.
-    pub fn count(&self) -> usize {
-        self.count
+    /// How many records are left, once all of them were cut ahead.
+    pub fn left(&self) -> Option<usize> {
+        (self.ended && self.buffer.is_empty()).then_some(self.ready.len())
     }
 
     /// At most `most` records of those that are there; `None` when more must arrive first, or the body is at its end.
