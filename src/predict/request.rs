@@ -7,6 +7,7 @@
 
 mod base64;
 mod csv;
+mod group;
 mod images;
 mod json;
 mod media;
@@ -21,9 +22,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use self::group::Group;
 use self::media::Form;
 pub(super) use self::open_inference::datatype;
-pub use self::records::{Group, Records, Terms};
+pub use self::records::{Records, Terms};
 use super::{PredictError, Request};
 use crate::bundle::Limits;
 use crate::model::{DType, Tensor};
