@@ -1,7 +1,9 @@
 //! One file per verb: runs it. Here errors become lines for people, and exit codes.
 
 pub mod compare;
+pub mod doctor;
 pub mod export;
+pub mod healthcheck;
 pub mod inspect;
 pub mod key;
 mod new_directory;
@@ -30,38 +32,41 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return report::usage(&error),
     };
-    match run(arguments.command) {
+    match dispatch(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report::failure(&error),
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    let outcome = runtime.block_on(dispatch(command));
-    // A verb that was told to stop does not wait for CPU work that nobody needs any more.
-    runtime.shutdown_background();
-    outcome
-}
-
-async fn dispatch(command: Command) -> anyhow::Result<()> {
+fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(args) => serve::run(*args).await,
-        Command::Seal(args) => verb(seal::run(&args)).await,
-        Command::Open(args) => verb(open::run(&args)).await,
-        Command::Inspect(args) => verb(inspect::run(&args)).await,
-        Command::Key(args) => verb(key::run(args)).await,
-        Command::Publish(args) => verb(publish::run(args)).await,
-        Command::Promote(args) => verb(promote::run(args)).await,
-        Command::Export(args) => verb(export::run(args)).await,
-        Command::Predict(args) => verb(predict::run(args)).await,
-        Command::Compare(args) => verb(compare::run(args)).await,
+        Command::Serve(args) => serve::run(*args),
+        Command::Healthcheck(args) => healthcheck::run(&args),
+        Command::Doctor(args) => doctor::run(*args),
+        Command::Seal(args) => verb(seal::run(&args)),
+        Command::Open(args) => verb(open::run(&args)),
+        Command::Inspect(args) => verb(inspect::run(&args)),
+        Command::Key(args) => verb(key::run(args)),
+        Command::Publish(args) => verb(publish::run(args)),
+        Command::Promote(args) => verb(promote::run(args)),
+        Command::Export(args) => verb(export::run(args)),
+        Command::Predict(args) => verb(predict::run(args)),
+        Command::Compare(args) => verb(compare::run(args)),
     }
 }
 
-/// What every verb but `serve` has around it: warnings for people, and no dumps of the keys it holds.
-async fn verb(run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+/// What the verbs have around them that hold keys and do not serve: warnings for people, and no dumps.
+fn verb(run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     crate::telemetry::start(crate::config::LOG_OF_VERBS);
     crate::sandbox::forbid_dumps()?;
-    run.await
+    block_on(run)
+}
+
+/// Runs a verb on threads that are started now.
+fn block_on(run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let outcome = runtime.block_on(run);
+    // A verb that was told to stop does not wait for CPU work that nobody needs any more.
+    runtime.shutdown_background();
+    outcome
 }

@@ -3,7 +3,9 @@
 pub mod aws;
 mod checked;
 pub mod compare;
+pub mod doctor;
 pub mod export;
+pub mod healthcheck;
 pub mod key;
 pub mod model;
 pub mod platform;
@@ -11,6 +13,7 @@ pub mod predict;
 pub mod promote;
 pub mod publish;
 pub mod registry;
+mod sandbox;
 pub mod seal;
 pub mod serve;
 
@@ -52,6 +55,10 @@ pub struct Arguments {
 pub enum Command {
     /// Serve a sealed model on the SageMaker contract: /ping and /invocations
     Serve(Box<serve::ServeArgs>),
+    /// Ask a server on this machine whether it is ready: exit code 0, or 1 and why not
+    Healthcheck(healthcheck::HealthcheckArgs),
+    /// Tell what this machine gives to a server, and what is in its way
+    Doctor(Box<doctor::DoctorArgs>),
     /// Seal a file
     Seal(seal::SealArgs),
     /// Open a sealed file

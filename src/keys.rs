@@ -6,6 +6,7 @@ mod form;
 mod secrets_manager;
 mod source;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -47,6 +48,14 @@ impl Keys {
             KeySource::File(path) => Backend::File(file::KeyFile::open(path).await?),
             KeySource::SecretsManager(id) => Backend::Secret(Box::new(secrets_manager::Secret::new(id, aws))),
         })))
+    }
+
+    /// Reads a key file, now: before the process may read it no more. Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn read_file(path: &Path) -> Result<Self, KeyError> {
+        Ok(Self(Arc::new(Backend::File(file::KeyFile::read(path)?))))
     }
 
     /// The KEK to seal with: the file's, or the secret's AWSCURRENT version as it was when first asked for.

@@ -1,4 +1,4 @@
-//! Composition root: bind, fetch, open, load, self-test, ready, drain. Here sealed models and HTTP meet, and nowhere else.
+//! Composition root: confine, bind, fetch, open, load, self-test, ready, drain. Here sealed models and HTTP meet, and nowhere else.
 
 mod engine;
 mod multi_model;
@@ -11,18 +11,23 @@ use std::time::Instant;
 
 use crate::config::serve::{Serve, Source};
 use crate::http::{BindError, Control, Server};
-use crate::sandbox;
+use crate::keys::{KeySource, Keys};
+use crate::sandbox::{self, Layer, SandboxError};
 use crate::telemetry::chain;
 
 use multi_model::DirectoryLoader;
 use signals::Signals;
 use stages::Stages;
+use start::EarlyKey;
 
 pub use stages::StartError;
 
-/// Why serving ended with a failure. All but [`ServeError::Bind`] has been logged.
+/// Why serving ended with a failure. It has been logged.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// Not the whole sandbox can be had.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     /// The port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -41,6 +46,7 @@ impl ServeError {
     /// What helps.
     pub fn remedy(&self) -> Option<String> {
         match self {
+            Self::Sandbox(error) => Some(error.remedy().to_owned()),
             Self::Bind(error) => error.remedy().map(str::to_owned),
             Self::Start(error) => error.remedy.clone(),
             Self::Poisoned => Some("see the error above of the request that did it; leave that record out".to_owned()),
@@ -49,30 +55,45 @@ impl ServeError {
     }
 }
 
+/// A process that has given up what it does not need to serve.
+pub struct Confined {
+    config: Serve,
+    sandbox: sandbox::Report,
+    key: EarlyKey,
+}
+
+/// Reads the key, if it is a file, and puts the sandbox on. To be called before the process has a second thread.
+///
+/// # Errors
+/// Logged already: the whole sandbox was asked for, and this machine does not give it.
+pub fn confine(config: Serve) -> Result<Confined, ServeError> {
+    let key = match config.source.key() {
+        Some(KeySource::File(path)) => Some(Keys::read_file(path)),
+        Some(KeySource::SecretsManager(_)) | None => None,
+    };
+    let sandbox = sandbox::confine(&config.sandbox).map_err(ServeError::from).inspect_err(log_failure)?;
+    log_sandbox(&sandbox);
+    Ok(Confined { config, sandbox, key })
+}
+
 /// Serves until SIGTERM or SIGINT. `/ping` is answered from the first moment on.
 ///
 /// # Errors
 /// Logged already: the port is taken, or the model did not become ready.
-pub async fn run(config: Serve) -> Result<(), ServeError> {
-    let outcome = serve(&config).await;
-    if let Err(error) = &outcome {
-        log_failure(error);
-    }
-    outcome
+pub async fn run(confined: Confined) -> Result<(), ServeError> {
+    serve(confined).await.inspect_err(log_failure)
 }
 
-async fn serve(config: &Serve) -> Result<(), ServeError> {
+async fn serve(Confined { config, sandbox, key }: Confined) -> Result<(), ServeError> {
     let begun = Instant::now();
     let mut signals = Signals::listen().map_err(ServeError::Ended)?;
-    if let Err(error) = sandbox::forbid_dumps() {
-        tracing::warn!(%error, "core dumps cannot be forbidden");
-    }
     let mut server = Server::start(config.http.clone())?;
     tracing::info!(stage = "bind", address = %server.address(), duration_ms = millis(begun), "listening");
-    log_settings(config);
+    log_settings(&config);
     let control = server.control();
+    control.confined(&sandbox);
     let started = tokio::select! {
-        started = start(config, &control) => started,
+        started = start(&config, key, &control) => started,
         signal = signals.next() => {
             tracing::info!(signal, "told to stop before the model was ready");
             server.stop().await;
@@ -98,16 +119,33 @@ async fn serve(config: &Serve) -> Result<(), ServeError> {
 }
 
 /// Brings up the one model, or what loads many.
-async fn start(config: &Serve, control: &Control) -> Result<(), StartError> {
+async fn start(config: &Serve, key: EarlyKey, control: &Control) -> Result<(), StartError> {
     match &config.source {
-        Source::Registered { registry, model } => control.ready(start::from_registry(registry, model, control).await?),
-        Source::Mounted(mount) => control.ready(start::from_mount(mount, control).await?),
+        Source::Registered { registry, model } => {
+            control.ready(start::from_registry(registry, model, key, control).await?)
+        }
+        Source::Mounted(mount) => control.ready(start::from_mount(mount, key, control).await?),
         Source::Many(mount) => {
-            let keys = start::open_keys(Stages(Some(control)), mount).await?;
+            let keys = start::open_keys(Stages(Some(control)), mount, key).await?;
             control.ready_for_models(Arc::new(DirectoryLoader::new(mount.clone(), keys)));
         }
     }
     Ok(())
+}
+
+/// One line with the state of every layer.
+fn log_sandbox(sandbox: &sandbox::Report) {
+    let state = |layer| sandbox.state(layer).to_string();
+    tracing::info!(
+        sandbox = sandbox.mode.name(),
+        sandbox_identity = state(Layer::Identity),
+        sandbox_privileges = state(Layer::Privileges),
+        sandbox_files = state(Layer::Files),
+        sandbox_ports = state(Layer::Ports),
+        sandbox_calls = state(Layer::Calls),
+        sandbox_dumps = state(Layer::Dumps),
+        "sandbox"
+    );
 }
 
 /// One line with what is in force, wherever it came from.
@@ -132,6 +170,7 @@ fn log_failure(error: &ServeError) {
     let remedy = error.remedy().unwrap_or_default();
     let (stage, object) = match error {
         ServeError::Bind(error) => ("bind", error.address().to_string()),
+        ServeError::Sandbox(_) => ("sandbox", String::new()),
         ServeError::Start(error) => (error.stage, error.object.clone()),
         ServeError::Poisoned | ServeError::Ended(_) => ("serve", String::new()),
     };

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::aws;
 use super::checked::{Checked, SettingsError};
-use crate::keys::KeySource;
+use crate::keys::{KeySource, Keys};
 use crate::registry::{Registry, RegistryError};
 use crate::store::{Location, Store};
 
@@ -25,6 +25,11 @@ impl RegistryArgs {
     pub async fn open(&self) -> Result<Registry, RegistryError> {
         let aws = aws::load(is_on_aws(&self.registry) || self.key.is_on_aws()).await;
         Registry::open(&self.registry, &self.key, &aws).await
+    }
+
+    /// The registry with `keys` that are open already.
+    pub async fn with(&self, keys: Keys) -> Registry {
+        Registry { store: Store::open(&self.registry, &aws::load(is_on_aws(&self.registry)).await), keys }
     }
 }
 

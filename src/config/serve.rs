@@ -14,9 +14,11 @@ use super::checked::{Checked, Problems, SettingsError};
 use super::model::ModelSource;
 use super::platform::Platform;
 use super::registry::RegistryArgs;
+use super::sandbox::{self, SandboxMode};
 use crate::keys::{KeyError, KeySource, Keys};
 use crate::model::available_cores;
 use crate::registry::ModelRef;
+use crate::sandbox::Policy;
 use crate::store::Location;
 use crate::{http, telemetry};
 
@@ -84,6 +86,9 @@ pub struct ServeArgs {
     #[arg(long, env = "STRONGROOM_OPENAPI", value_name = "BOOL", default_value = "false")]
     #[arg(action = ArgAction::Set)]
     openapi: Checked<bool>,
+    /// Give up what a server does not need: its user, capabilities, files, ports and calls of the kernel
+    #[arg(long, env = "STRONGROOM_SANDBOX", value_name = "MODE", default_value = "auto", value_enum)]
+    sandbox: SandboxMode,
     /// Tell CloudWatch of each request, by a line of its Embedded Metric Format on stdout
     #[arg(long, env = "STRONGROOM_EMF", value_name = "BOOL", default_value = "false")]
     #[arg(action = ArgAction::Set)]
@@ -114,6 +119,8 @@ pub struct Serve {
     pub http: http::Config,
     /// The log.
     pub log: telemetry::Config,
+    /// What is left to the process.
+    pub sandbox: Policy,
 }
 
 /// Where models come from.
@@ -130,6 +137,32 @@ pub enum Source {
     Mounted(Mount),
     /// Those of a multi-model endpoint, mounted below one directory.
     Many(Mount),
+}
+
+impl Source {
+    /// The directory, where they lie on this machine.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Registered { registry, .. } => match &registry.registry {
+                Location::Dir(path) => Some(path),
+                Location::S3 { .. } => None,
+            },
+            Self::Mounted(mount) | Self::Many(mount) => Some(&mount.path),
+        }
+    }
+
+    /// What opens them.
+    pub fn key(&self) -> Option<&KeySource> {
+        match self {
+            Self::Registered { registry, .. } => Some(&registry.key),
+            Self::Mounted(mount) | Self::Many(mount) => mount.key.as_ref(),
+        }
+    }
+
+    /// Whether AWS is called for any of it.
+    pub fn is_on_aws(&self) -> bool {
+        self.path().is_none() || self.key().is_some_and(KeySource::is_on_aws)
+    }
 }
 
 impl fmt::Display for Source {
@@ -185,10 +218,13 @@ impl ServeArgs {
         let level = self.log.clone().or(asked.map(Checked::from)).unwrap_or_else(|| Checked::from(LevelFilter::INFO));
         let level = problems.within("STRONGROOM_LOG (--log)", level, LEVELS);
         let log = telemetry::Config { format: self.log_format.into(), level };
+        let mode = self.sandbox.into();
         let http = self.http(platform, &mut problems);
         problems.finish()?;
         // What is missing has been told; this only takes the value out.
-        source.map(|source| Serve { source, http, log }).ok_or_else(SettingsError::default)
+        let source = source.ok_or_else(SettingsError::default)?;
+        let sandbox = sandbox::policy(mode, &source, http.bind.port());
+        Ok(Serve { source, http, log, sandbox })
     }
 
     fn source(&self, platform: &Platform, problems: &mut Problems) -> Option<Source> {

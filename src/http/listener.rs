@@ -1,17 +1,12 @@
 //! The listening socket, which can stop taking connections before it is closed.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 
-use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
-/// A Berkeley packet filter that drops what asks for a new connection, and lets handshakes that have begun end.
-const NO_SYN: [(u16, u8, u8, u32); 5] = [
-    (0x30, 0, 0, 13),       // the flags of the TCP header
-    (0x54, 0, 0, 0x12),     // SYN and ACK of them
-    (0x15, 0, 1, 0x02),     // SYN alone?
-    (0x06, 0, 0, 0),        // keep nothing
-    (0x06, 0, 0, u32::MAX), // keep all
-];
+/// The number of a network interface that no machine has: they are counted from 1.
+const NO_INTERFACE: NonZeroU32 = NonZeroU32::new(i32::MAX.cast_unsigned()).expect("not zero");
 
 /// A handle to the listening socket, beside the server's.
 pub(super) struct Listener(Socket);
@@ -28,11 +23,19 @@ impl Listener {
         Ok((socket.into(), listener))
     }
 
-    /// From now on the kernel lets no new connection in, and those it has let in stay: a socket that is closed with
-    /// connections waiting resets them. A client that comes now tries again and finds the port closed.
+    /// From now on the kernel refuses new connections, and those it has let in stay: a socket that is closed with
+    /// connections waiting resets them. Bound to an interface that there is not, no packet that opens a connection is for
+    /// this socket. A packet filter would do too, but for TCP it takes a capability since Linux 6.18.
     pub(super) fn refuse_connections(&self) {
-        if let Err(error) = self.0.attach_filter(&NO_SYN.map(|(code, jt, jf, k)| SockFilter::new(code, jt, jf, k))) {
+        if let Err(error) = self.bind_to_no_interface() {
             tracing::warn!(%error, "connections that come at the last moment may be reset");
+        }
+    }
+
+    fn bind_to_no_interface(&self) -> std::io::Result<()> {
+        match self.0.domain()? {
+            Domain::IPV6 => self.0.bind_device_by_index_v6(Some(NO_INTERFACE)),
+            _ => self.0.bind_device_by_index_v4(Some(NO_INTERFACE)),
         }
     }
 }

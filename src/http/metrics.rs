@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::model::{memory_limit, resident_memory};
+use crate::sandbox::Report;
 use crate::telemetry;
 
 use super::error::Failure;
@@ -53,6 +54,7 @@ pub(super) struct Metrics {
     models: Gauge,
     model: Family<ModelLabels, Gauge>,
     start_up: Family<StageLabels, Gauge<f64, AtomicU64>>,
+    sandbox: Family<LayerLabels, Gauge>,
 }
 
 /// One answered request.
@@ -82,6 +84,11 @@ struct ModelLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StageLabels {
     stage: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LayerLabels {
+    layer: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -136,6 +143,7 @@ impl Metrics {
             models: register(all, telemetry::MODELS, Gauge::default()),
             model: register(all, telemetry::MODEL, Family::default()),
             start_up: register(all, telemetry::START_UP, Family::default()),
+            sandbox: register(all, telemetry::SANDBOX, Family::default()),
             registry,
         }
     }
@@ -180,6 +188,13 @@ impl Metrics {
             task: card.task.to_owned(),
         };
         self.model.get_or_create(&labels).set(1);
+    }
+
+    pub(super) fn confined(&self, sandbox: &Report) {
+        for (layer, _) in &sandbox.layers {
+            let labels = LayerLabels { layer: layer.name() };
+            self.sandbox.get_or_create(&labels).set(i64::from(sandbox.has(*layer)));
+        }
     }
 
     pub(super) fn stage(&self, stage: &'static str, took: Duration) {

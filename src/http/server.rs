@@ -9,6 +9,8 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route, web};
 use tokio::sync::oneshot;
 
+use crate::sandbox::Report;
+
 use super::error::Failure;
 use super::inference::Model;
 use super::listener::Listener;
@@ -63,6 +65,11 @@ impl BindError {
 }
 
 impl Control {
+    /// What the process has given up; `/metrics` says so.
+    pub fn confined(&self, sandbox: &Report) {
+        self.0.metrics.confined(sandbox);
+    }
+
     /// The start has come to `stage`; `/ping` says so.
     pub fn starting(&self, stage: &'static str) {
         self.0.readiness.starting(stage);

@@ -27,12 +27,13 @@ pub(super) struct KeyFile {
 impl KeyFile {
     pub(super) async fn open(path: &Path) -> Result<Self, KeyError> {
         let path = path.to_owned();
-        blocking(move || {
-            let key = read(&path)?;
-            let kek = Arc::new(Kek { name: key.id(), key });
-            Ok(Self { path, kek })
-        })
-        .await
+        blocking(move || Self::read(&path)).await
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self, KeyError> {
+        let key = read(path)?;
+        let kek = Arc::new(Kek { name: key.id(), key });
+        Ok(Self { path: path.to_owned(), kek })
     }
 
     pub(super) fn kek(&self) -> Arc<Kek> {

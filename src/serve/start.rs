@@ -7,39 +7,53 @@ use crate::bundle::Bundle;
 use crate::config::registry::RegistryArgs;
 use crate::config::serve::Mount;
 use crate::http::{Card, Control, Model, Sample};
-use crate::keys::Keys;
+use crate::keys::{KeyError, Keys};
 use crate::predict::Predictor;
 use crate::registry::{Fetched, ModelRef, RegistryError, fetch_mount};
 
 use super::engine::PredictEngine;
 use super::stages::{Stages, StartError, blocking};
 
+/// What came of reading a key file before the process was confined; `None` where the key is elsewhere.
+pub(super) type EarlyKey = Option<Result<Keys, KeyError>>;
+
 /// Fetches, opens, loads and tests a registry's model.
 pub(super) async fn from_registry(
     source: &RegistryArgs,
     model: &ModelRef,
+    key: EarlyKey,
     control: &Control,
 ) -> Result<Model, StartError> {
     let stages = Stages(Some(control));
-    let registry = stages.run("key", &source.key.to_string(), source.open()).await?;
+    let opened = async {
+        match key {
+            Some(keys) => Ok(source.with(keys?).await),
+            None => source.open().await,
+        }
+    };
+    let registry = stages.run("key", &source.key.to_string(), opened).await?;
     let object = format!("{model} in {}", source.registry);
     let fetched = stages.run("fetch", &object, registry.fetch(model)).await;
     bring_up(stages, fetched.map_err(|error| blame_key(error, &source.key.to_string()))?).await
 }
 
 /// Opens, loads and tests a model that is mounted.
-pub(super) async fn from_mount(mount: &Mount, control: &Control) -> Result<Model, StartError> {
+pub(super) async fn from_mount(mount: &Mount, key: EarlyKey, control: &Control) -> Result<Model, StartError> {
     let stages = Stages(Some(control));
-    let keys = open_keys(stages, mount).await?;
+    let keys = open_keys(stages, mount, key).await?;
     open_mount(stages, &mount.path, keys.as_ref(), mount).await
 }
 
 /// The keys of what is mounted; none where only plain bundles are expected.
-pub(super) async fn open_keys(stages: Stages<'_>, mount: &Mount) -> Result<Option<Keys>, StartError> {
-    match &mount.key {
-        Some(key) => stages.run("key", &key.to_string(), mount.open_keys(key)).await.map(Some),
-        None => Ok(None),
-    }
+pub(super) async fn open_keys(stages: Stages<'_>, mount: &Mount, early: EarlyKey) -> Result<Option<Keys>, StartError> {
+    let Some(key) = &mount.key else { return Ok(None) };
+    let opened = async {
+        match early {
+            Some(keys) => keys,
+            None => mount.open_keys(key).await,
+        }
+    };
+    stages.run("key", &key.to_string(), opened).await.map(Some)
 }
 
 /// Opens, loads and tests what is mounted at `path`, as `mount` allows.

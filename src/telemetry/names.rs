@@ -73,6 +73,8 @@ pub const READY: Name = stable("strongroom_ready", Unit::None, "1 while /ping an
 pub const MODEL: Name = stable("strongroom_model", Unit::None, "The model that is served");
 /// Metric: label `stage`.
 pub const START_UP: Name = unstable("strongroom_start_up", Unit::Seconds, "Time each stage of the start took");
+/// Metric: label `layer`; 1 for each layer of the sandbox that is in force, 0 for each that is not.
+pub const SANDBOX: Name = stable("strongroom_sandbox", Unit::None, "Layers of the sandbox that are in force");
 
 /// All metrics.
 pub const METRICS: &[Name] = &[
@@ -91,6 +93,7 @@ pub const METRICS: &[Name] = &[
     MODELS,
     MODEL,
     START_UP,
+    SANDBOX,
 ];
 
 /// All fields of the access log (`message` is `request`) and of the lines a start writes.
@@ -138,4 +141,13 @@ pub const FIELDS: &[Name] = &[
     unstable("mb_per_s", Unit::None, "its throughput, in MB a second"),
     stable("files", Unit::None, "files of the model"),
     unstable("limits", Unit::None, "what one request may bring"),
+    stable(
+        "identity",
+        Unit::None,
+        "who the process is, of the line `sandbox`; as every layer: what is in force, or `missing:` and why",
+    ),
+    stable("privileges", Unit::None, "capabilities and ways to have them again"),
+    stable("ports", Unit::None, "TCP ports that are left"),
+    stable("calls", Unit::None, "calls of the kernel that are left"),
+    stable("dumps", Unit::None, "core files and debuggers"),
 ];

@@ -1,0 +1,128 @@
+//! Who the process is: nobody in particular, without a capability.
+//!
+//! The calls here change the calling thread only, as the kernel has it; threads that are started later inherit it.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Gid, Uid, geteuid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+
+use super::State;
+
+/// The user a server that was started as root becomes: "nonroot" of the images that have no shell.
+pub const UID: u32 = 65532;
+/// And its group.
+pub const GID: u32 = 65532;
+
+/// Files and directories that are looked at before root is left; a registry may have very many.
+const MOST_LOOKED_AT: usize = 2_000;
+
+/// Something that is served from, and that the user the server becomes may not read.
+#[derive(Debug, thiserror::Error)]
+#[error("user {UID} cannot read {}", .path.display())]
+pub struct Refused {
+    path: PathBuf,
+}
+
+impl Refused {
+    /// What helps.
+    pub fn remedy(&self) -> String {
+        let path = self.path.display();
+        format!("chown -R {UID}:{GID} {path}, or chmod -R o+rX {path} and o+x for the directories above it")
+    }
+}
+
+/// Becomes [`UID`], where the process is root and what it serves from stays readable. Elsewhere it stays who it is, and
+/// says why: a root without capabilities is still nobody else's.
+pub(super) fn leave_root(serves: &[PathBuf]) -> State {
+    narrow_bounding_set();
+    if !geteuid().is_root() {
+        return State::InForce(format!("user {}, as started", geteuid().as_raw()));
+    }
+    if let Some(refused) = refused_to(serves) {
+        return State::missing(format!("still root, as {refused}"), refused.remedy());
+    }
+    match become_user() {
+        Ok(()) => State::InForce(format!("user {UID}")),
+        Err(error) => State::missing(
+            format!("still root, as it may not change its user ({error})"),
+            format!("start it as user {UID}, or leave it CAP_SETUID and CAP_SETGID"),
+        ),
+    }
+}
+
+/// While it is root: others may not, and need not, as no program that is started gains anything.
+fn narrow_bounding_set() {
+    for capability in CapabilitySet::all().iter() {
+        let _ = remove_capability_from_bounding_set(capability);
+    }
+}
+
+/// The first of `serves`, with what is below it, that [`UID`] may not read. The kernel is asked, on a thread that has
+/// become that user; `None` too where the process may not become it.
+pub fn refused_to(serves: &[PathBuf]) -> Option<Refused> {
+    let look = || match become_user() {
+        Ok(()) => serves.iter().find_map(|path| unreadable(path)),
+        Err(_) => None,
+    };
+    let path = std::thread::scope(|scope| scope.spawn(look).join().ok().flatten())?;
+    Some(Refused { path })
+}
+
+/// Groups first: without being root they cannot be left.
+fn become_user() -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(UID), Gid::from_raw(GID));
+    set_thread_groups(&[])?;
+    set_thread_res_gid(gid, gid, gid)?;
+    Ok(set_thread_res_uid(uid, uid, uid)?)
+}
+
+/// The first thing at or below `top` that permission is denied for. What is not there is somebody else's to complain of.
+fn unreadable(top: &Path) -> Option<PathBuf> {
+    let mut waiting = VecDeque::from([top.to_owned()]);
+    let mut looked_at = 0;
+    while let Some(path) = waiting.pop_front() {
+        if is_denied(&path) {
+            return Some(path);
+        }
+        for entry in fs::read_dir(&path).into_iter().flatten().flatten() {
+            looked_at += 1;
+            if looked_at < MOST_LOOKED_AT {
+                waiting.push_back(entry.path());
+            }
+        }
+    }
+    None
+}
+
+fn is_denied(path: &Path) -> bool {
+    let denied = |error: io::Error| error.kind() == ErrorKind::PermissionDenied;
+    match fs::metadata(path) {
+        Ok(about) if about.is_dir() => fs::read_dir(path).is_err_and(denied),
+        // Nothing else is opened: a named pipe would wait.
+        Ok(about) if about.is_file() => File::open(path).is_err_and(denied),
+        Ok(_) => false,
+        Err(error) => denied(error),
+    }
+}
+
+/// Gives up every capability, and every way to gain one by starting a program.
+pub(super) fn drop_privileges() -> State {
+    match no_capability() {
+        Ok(()) => State::InForce("no capability, no_new_privs".to_owned()),
+        Err(error) => State::missing(error.to_string(), "prctl and capset must be allowed"),
+    }
+}
+
+fn no_capability() -> io::Result<()> {
+    set_no_new_privs(true)?;
+    clear_ambient_capability_set()?;
+    let none = CapabilitySet::empty();
+    Ok(set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?)
+}
