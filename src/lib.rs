@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! 7 cli        one file per verb
-//! 6 serve      composition root: bind, fetch, open, load, self-test, ready, drain
+//! 6 serve      composition root: confine, bind, fetch, open, load, self-test, ready, drain
 //! 5 config     the one reader of arguments and environment
 //! 4 http       the SageMaker contract, the only place that knows actix
 //! 2 predict    one request through one model, and the self-test

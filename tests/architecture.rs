@@ -23,7 +23,7 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// What is named outside only where it lives: path prefixes under `src/`.
-const OWNERS: [(&str, &[&str]); 22] = [
+const OWNERS: [(&str, &[&str]); 26] = [
     ("tract_onnx::", &["model/"]),
     ("tract_core::", &["model/"]),
     ("actix_web::", &["http.rs", "http/"]),
@@ -47,6 +47,10 @@ const OWNERS: [(&str, &[&str]); 22] = [
     // The types that the document describes, where they are.
     ("utoipa::", &["http/", "predict/answer.rs", "predict/describe.rs"]),
     ("anyhow::", &["main.rs", "cli.rs", "cli/"]),
+    ("landlock::", &["sandbox/access.rs"]),
+    ("seccompiler::", &["sandbox/calls.rs"]),
+    ("rustls_native_certs::", &["cli/doctor.rs"]),
+    ("ureq::", &["cli/healthcheck.rs"]),
 ];
 
 const BANNED: [&str; 10] =

@@ -118,7 +118,8 @@ fn schemathesis_finds_no_undocumented_answer_of_a_multi_model_endpoint() {
     let models = json!({ "flowers": url, "a/name with %, ö and a slash": url });
     for (name, url) in models.as_object().unwrap() {
         let body = json!({ "model_name": name, "url": url }).to_string();
-        assert_eq!(send(served.address, "POST", "/models", &[], body.as_bytes()).status, 200);
+        let answer = send(served.address, "POST", "/models", &[], body.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
     schemathesis::run(&served, cases() * 4 / 10, &models);
 }

@@ -212,7 +212,8 @@ fn a_taken_port_ends_with_1_and_names_the_address() {
     let place = Place::new();
     let output = place.run(&["serve", "--model", IRIS, "--bind", &address]);
     assert_eq!(output.status.code(), Some(1));
-    let line: Value = serde_json::from_slice(&output.stdout).expect("one line");
+    let log = String::from_utf8(output.stdout).unwrap();
+    let line: Value = serde_json::from_str(log.lines().last().expect("a line")).unwrap();
     assert_eq!((line["stage"].as_str(), line["object"].as_str()), (Some("bind"), Some(address.as_str())));
 }
 

@@ -36,8 +36,10 @@ const KNOWS_PORTS: ABI = ABI::V4;
 /// Leaves reading of the policy's paths and the system's; those that are not there are left out.
 pub(super) fn restrict_files(policy: &Policy) -> State {
     let system = SYSTEM_PATHS.iter().map(Path::new);
-    let wanted = policy.serves.iter().chain(&policy.reads).map(PathBuf::as_path).chain(system);
-    let paths: Vec<&Path> = wanted.filter(|path| path.exists()).collect();
+    // A directory of models may be mounted later, below what is there now.
+    let serves = policy.serves.iter().filter_map(|path| path.ancestors().find(|place| place.exists()));
+    let wanted = policy.reads.iter().map(PathBuf::as_path).chain(system).filter(|path| path.exists());
+    let paths: Vec<&Path> = serves.chain(wanted).collect();
     let rules = path_beneath_rules(&paths, AccessFs::ReadFile | AccessFs::ReadDir);
     let restricted = Ruleset::default()
         .handle_access(AccessFs::from_all(WANTED))

@@ -88,6 +88,7 @@ pub const ALLOWED: &[Call] = &[
     #[cfg(target_arch = "x86_64")]
     always("lstat", libc::SYS_lstat),
     always("faccessat", libc::SYS_faccessat),
+    always("faccessat2", libc::SYS_faccessat2),
     #[cfg(target_arch = "x86_64")]
     always("access", libc::SYS_access),
     always("readlinkat", libc::SYS_readlinkat),

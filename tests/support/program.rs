@@ -81,10 +81,17 @@ pub(crate) struct Served {
     child: Child,
     log: Receiver<Value>,
     pub(crate) address: SocketAddr,
+    /// The log line that was waited for first.
+    pub(crate) first: Value,
 }
 
 impl Served {
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_at(command, "listening")
+    }
+
+    /// As `start`, and keeps the first line with this message, which comes before or when the server listens.
+    pub(crate) fn start_at(command: &mut Command, first: &str) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, log) = channel();
@@ -94,8 +101,10 @@ impl Served {
                 let _ = sender.send(line);
             }
         });
-        let mut served = Self { child, log, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
-        served.address = served.log("listening")["address"].as_str().unwrap().parse().unwrap();
+        let mut served = Self { child, log, address: SocketAddr::from(([0, 0, 0, 0], 0)), first: Value::Null };
+        served.first = served.log(first);
+        let listening = if first == "listening" { served.first.clone() } else { served.log("listening") };
+        served.address = listening["address"].as_str().unwrap().parse().unwrap();
         served
     }
 
@@ -117,6 +126,11 @@ impl Served {
                 return line;
             }
         }
+    }
+
+    /// What is left of the log of a server that has ended.
+    pub(crate) fn rest(&self) -> Vec<Value> {
+        self.log.iter().collect()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
