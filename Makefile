@@ -39,9 +39,9 @@ test-sagemaker: test-tools ## deploy the image with SageMaker's SDK in local mod
 	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(TOOLS)/sagemaker/bin/python tests/sagemaker/test_local_mode.py -v
 
 test-deploy: build test-tools ## check and try the commands of docs/DEPLOY.md
-	@scripts/test-tools $(TOOLS) lint
+	@scripts/test-tools $(TOOLS) deploy
 	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) \
-	  $(TOOLS)/py/bin/python -m unittest discover --start-directory tests/deploy --verbose
+	  $(TOOLS)/deploy/bin/python -m unittest discover --start-directory tests/deploy --verbose
 
 openapi: ## write docs/openapi.json from the code
 	@scripts/check-tools cargo cc
