@@ -23,6 +23,7 @@ ACCOUNT, REGION = "123456789012", "eu-central-1"
 DIGEST = "sha256:" + "5b" * 32
 STAND_INS = r"""
 set -euo pipefail
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 make() { echo "made $*"; }
 scripts/push() { echo "123456789012.dkr.ecr.eu-central-1.amazonaws.com/strongroom@$DIGEST"; }
 scripts/invoke() { echo "asked $*"; }
@@ -89,6 +90,7 @@ class OnAws(Offline):
             "publisher_role_arn": f"arn:aws:iam::{ACCOUNT}:role/strongroom-publisher",
             "settings": json.dumps({"AWS_REGION": REGION, "STRONGROOM_REGISTRY": "s3://registry/prod",
                                     "STRONGROOM_KEY": f"secretsmanager:{secret}"}),
+            "key": f"secretsmanager:{secret}",
             "put_key_command": put_key_command(secret),
             "job": transform_job(),
         }.items()}
