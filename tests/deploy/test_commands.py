@@ -22,7 +22,7 @@ AWS_GLOBAL = {"--query", "--output", "--profile", "--region", "--cli-input-json"
 NO_CALLS = {"iam:PassRole", "s3:ListBucket"}
 # SageMaker's permissions are of two APIs.
 APIS = {"sagemaker": ["sagemaker", "sagemaker-runtime"]}
-SHELL = {"cat", "cd", "curl", "echo", "envsubst", "eval", "export", "id", "jq", "kill", "sleep", "tail", "unset", "date"}
+SHELL = {"break", "cat", "cd", "curl", "echo", "envsubst", "eval", "export", "id", "jq", "kill", "sleep", "tail", "unset", "date"}
 CHECKED = {"aws", "docker", "git", "kubectl", "make", "output", "strongroom", "terraform", "cosign"}
 COMPLETE = "terraform/examples/complete"
 
