@@ -43,6 +43,13 @@ test-deploy: build test-tools ## check and try the commands of docs/DEPLOY.md
 	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) \
 	  $(TOOLS)/deploy/bin/python -m unittest discover --start-directory tests/deploy --verbose
 
+probe: ## try what the sandbox must refuse, in containers (needs Docker)
+	@scripts/check-tools cargo cc docker
+	@scripts/probe $(abspath $(TARGET))
+
+profiles: ## write container/profiles from their templates and the program's own constants
+	UPDATE_PROFILES=1 $(CARGO) test --release --test profiles
+
 openapi: ## write docs/openapi.json from the code
 	@scripts/check-tools cargo cc
 	UPDATE_OPENAPI=1 $(CARGO) test --release --test openapi the_committed_document

@@ -196,13 +196,15 @@ fn probe() -> ExitCode {
     for act in ACTS {
         let word = match play(act, Confined::Whole) {
             REFUSED => "refused",
+            // What is not there, or not in this kernel, cannot be had either.
+            OTHER_ERROR => "not there",
             _ => {
                 let_through += 1;
-                "NOT refused"
+                "LET DO"
             }
         };
         drop(writeln!(out, "{word:<12} {}", act.name));
     }
-    drop(writeln!(out, "{} of {} acts are refused", ACTS.len() - let_through, ACTS.len()));
+    drop(writeln!(out, "{let_through} of {} acts are let do", ACTS.len()));
     ExitCode::from(u8::from(let_through > 0))
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
-    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use super::State;
@@ -122,7 +122,7 @@ pub(super) fn drop_privileges() -> State {
 
 fn no_capability() -> io::Result<()> {
     set_no_new_privs(true)?;
-    clear_ambient_capability_set()?;
+    // What is not permitted is not ambient either.
     let none = CapabilitySet::empty();
     Ok(set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?)
 }
