@@ -24,6 +24,8 @@ PROFILES = ROOT / "container/profiles"
 COMPOSE, KUBERNETES = PROFILES / "compose", PROFILES / "kubernetes"
 #: Where pip put its programs.
 TOOLS = pathlib.Path(sys.executable).parent
+#: Not everybody's path has it.
+APPARMOR_PARSER = shutil.which("apparmor_parser", path=f"{os.environ['PATH']}:/usr/sbin") or "apparmor_parser"
 #: What systemd rates a service that gives nothing up is 9.6.
 MOST_EXPOSURE = 1.5
 OVERLAYS = ("eks", "gvisor", "secrets-store")
@@ -312,7 +314,7 @@ class Dockerfile(Scratch):
 class AppArmor(Scratch):
     def test_the_profile_compiles(self):
         profile = PROFILES / "apparmor/strongroom"
-        self.succeeds("apparmor_parser", "--skip-kernel-load", "--skip-cache", profile)
+        self.succeeds(APPARMOR_PARSER, "--skip-kernel-load", "--skip-cache", profile)
 
     def test_nothing_but_terminals_and_null_may_be_written(self):
         rules = (PROFILES / "apparmor/strongroom").read_text().splitlines()
