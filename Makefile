@@ -5,8 +5,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run build image test test-runtime test-sagemaker test-deploy lint lint-workflows bench fuzz openapi schemathesis \
-  pre-pr-check test-tools
+.PHONY: help run build image test test-runtime test-sagemaker test-deploy probe profiles test-profiles test-compose \
+  openapi schemathesis test-tools lint-workflows lint bench fuzz pre-pr-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,19 @@ probe: ## try what the sandbox must refuse, in containers (needs Docker)
 
 profiles: ## write container/profiles from their templates and the program's own constants
 	UPDATE_PROFILES=1 $(CARGO) test --release --test profiles
+
+test-profiles: build test-tools ## show container/profiles to the tools that read them: compose, promtool, apparmor_parser, ...
+	@scripts/check-tools docker-compose prometheus apparmor systemd kubectl
+	@scripts/test-tools $(TOOLS) profiles
+	$(TOOLS)/profiles/bin/python tests/profiles/test_profiles.py
+	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom $(TOOLS)/profiles/bin/python tests/profiles/test_monitoring.py
+
+test-compose: test-tools ## bring the compose profiles up with the image (as root; needs Docker)
+	@scripts/check-tools docker docker-compose
+	@scripts/test-tools $(TOOLS) profiles
+	@image=$$(scripts/image $(abspath $(TARGET))) && \
+	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/image/strongroom \
+	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(TOOLS)/profiles/bin/python tests/profiles/test_compose.py -v
 
 openapi: ## write docs/openapi.json from the code
 	@scripts/check-tools cargo cc
