@@ -113,7 +113,7 @@ async fn what_is_no_key_is_refused_and_not_shown() {
 #[tokio::test]
 async fn a_key_file_that_others_may_use_is_refused() {
     let file = KeyFile::with(KEY);
-    for mode in [0o644, 0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o660] {
+    for mode in [0o644, 0o604, 0o620, 0o602, 0o610, 0o601, 0o660] {
         file.mode(mode);
         let refused = file.open().await.unwrap_err();
         assert!(matches!(refused, KeyError::Mode { mode: found, .. } if found == mode), "{mode:o}: {refused:?}");
@@ -122,6 +122,15 @@ async fn a_key_file_that_others_may_use_is_refused() {
     for mode in [0o600, 0o400] {
         file.mode(mode);
         file.open().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_group_of_a_key_file_may_read_it_only_where_it_is_roots() {
+    let file = KeyFile::with(KEY);
+    for mode in [0o640, 0o440] {
+        file.mode(mode);
+        assert_eq!(file.open().await.is_ok(), rustix::process::geteuid().is_root(), "{mode:o}");
     }
 }
 

@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::{Value, json};
-use strongroom::{http, sandbox};
+use strongroom::sandbox;
 
 const PROFILES: &str = "container/profiles";
 /// Calls that start a program and put its sandbox on, on top of those of a confined server.
-const START: [&str; 24] = [
+const START: [&str; 25] = [
     "arch_prctl",
     "capget",
     "capset",
+    "chdir",
     "dup",
     "execve",
     "fstatfs",
@@ -42,7 +43,6 @@ const START: [&str; 24] = [
 
 /// What templates may name.
 fn context() -> Value {
-    let config = http::Config::default();
     let names: Vec<&str> = sandbox::ALLOWED.iter().map(|call| call.name).filter(|name| !START.contains(name)).collect();
     let unknown: Vec<&str> =
         sandbox::UNKNOWN.iter().map(|call| call.name).filter(|name| !START.contains(name)).collect();
@@ -53,14 +53,12 @@ fn context() -> Value {
         "port": 8080,
         "program": "/strongroom",
         "healthcheck": ["/strongroom", "healthcheck"],
-        "version": env!("CARGO_PKG_VERSION"),
         "syscalls": names,
         "start_syscalls": START,
         "errno_syscalls": unknown,
         "clone_flags": libc::CLONE_THREAD,
         "read_paths": sandbox::SYSTEM_PATHS.iter().chain(&mounts).collect::<Vec<_>>(),
         "capabilities_at_start": ["SETUID", "SETGID", "SETPCAP"],
-        "drain_seconds": (config.drain_grace + config.drain_timeout).as_secs(),
         // SageMaker's patience; a server that drains is gone before.
         "stop_seconds": 30,
         "memory_mb": 2048,
@@ -84,6 +82,7 @@ fn render(template: &Path, context: &Value) -> String {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.unwrap());
+    environment.set_auto_escape_callback(|_name| AutoEscape::None);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let text = fs::read_to_string(template).unwrap();
     let name = template.display().to_string();

@@ -14,6 +14,9 @@ use crate::sealed::SealingKey;
 
 /// Bits of a mode that let others in.
 const OTHERS: u32 = 0o077;
+/// Of a file of root's, whose group may read: so a key is handed to a server that is not root, as by systemd's credentials
+/// and by the `fsGroup` of a pod.
+const OTHERS_OF_ROOTS: u32 = 0o037;
 /// Bits of a mode that are permissions.
 const PERMISSIONS: u32 = 0o7777;
 
@@ -93,11 +96,11 @@ fn read(path: &Path) -> Result<SealingKey, KeyError> {
     if !metadata.is_file() {
         return Err(KeyError::NotAFile { path: path.to_owned() });
     }
-    let mode = metadata.mode() & PERMISSIONS;
-    if mode & OTHERS != 0 {
+    let (mode, uid) = (metadata.mode() & PERMISSIONS, metadata.uid());
+    let others = if uid == 0 { OTHERS_OF_ROOTS } else { OTHERS };
+    if mode & others != 0 {
         return Err(KeyError::Mode { path: path.to_owned(), mode });
     }
-    let uid = metadata.uid();
     if uid != 0 && uid != rustix::process::geteuid().as_raw() {
         return Err(KeyError::Owner { path: path.to_owned(), uid });
     }
