@@ -2,23 +2,12 @@ data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
 
-data "aws_region" "current" {}
-
-data "aws_availability_zones" "available" {
-  state = "available"
-
-  # Local Zones have no SageMaker.
-  filter {
-    name   = "opt-in-status"
-    values = ["opt-in-not-required"]
-  }
-}
-
 locals {
   account_id  = data.aws_caller_identity.current.account_id
-  bucket_name = "${var.name}-registry-${local.account_id}-${data.aws_region.current.id}"
+  bucket_name = "${var.name}-registry-${local.account_id}-${var.region}"
   bucket_arn  = "arn:${data.aws_partition.current.partition}:s3:::${local.bucket_name}"
   secret_name = "${var.name}/kek"
+  zones       = coalesce(var.availability_zones, [for zone in ["a", "b"] : "${var.region}${zone}"])
 
   # Until there is an image, a key and a published model, an endpoint would only fail to start.
   image_uri = var.image_digest == null ? null : "${module.image.repository_url}@${var.image_digest}"
@@ -41,7 +30,7 @@ module "observability" {
   in_service        = var.image_digest != null
   bucket_arns       = [local.bucket_arn]
   secret_name       = local.secret_name
-  trail_bucket_name = "${var.name}-trail-${local.account_id}-${data.aws_region.current.id}"
+  trail_bucket_name = "${var.name}-trail-${local.account_id}-${var.region}"
   alarm_emails      = var.alarm_emails
 }
 
@@ -56,7 +45,7 @@ module "network" {
   source = "../../modules/network"
 
   name               = var.name
-  availability_zones = slice(data.aws_availability_zones.available.names, 0, 2)
+  availability_zones = local.zones
   bucket_arns        = [local.bucket_arn]
   secret_arns        = [module.keys.secret_arn]
   endpoint_names     = [var.name]
@@ -178,18 +167,4 @@ resource "aws_vpc_security_group_egress_rule" "callers" {
   from_port                    = 443
   to_port                      = 443
   referenced_security_group_id = module.network.endpoints_security_group_id
-}
-
-# HTTPS for callers that have no AWS SDK, behind a firewall. Requests up to 10 MB and 29 s: limits of API Gateway.
-module "private_api" {
-  source = "../../modules/private_api"
-  count  = var.private_api ? 1 : 0
-
-  name          = var.name
-  endpoint_name = var.name
-  vpc_id        = module.network.vpc_id
-  subnet_ids    = module.network.subnet_ids
-  kms_key_arn   = module.observability.kms_key_arn
-
-  caller_security_group_ids = { callers = aws_security_group.callers.id }
 }

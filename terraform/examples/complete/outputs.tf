@@ -1,7 +1,7 @@
 output "settings" {
   description = "What `strongroom publish` and `promote` want in the environment."
   value = {
-    AWS_REGION          = data.aws_region.current.id
+    AWS_REGION          = var.region
     STRONGROOM_REGISTRY = module.registry.uri
     STRONGROOM_KEY      = module.keys.setting
   }
@@ -47,7 +47,13 @@ output "callers_security_group_id" {
   value       = aws_security_group.callers.id
 }
 
-output "api_url" {
-  description = "URL of the private API; null without one."
-  value       = one(module.private_api[*].url)
+output "private_api" {
+  description = "What examples/private-api wants, which puts a private API and a firewall before the endpoint."
+  value = {
+    endpoint_name             = var.name
+    vpc_id                    = module.network.vpc_id
+    subnet_ids                = module.network.subnet_ids
+    callers_security_group_id = aws_security_group.callers.id
+    kms_key_arn               = module.observability.kms_key_arn
+  }
 }

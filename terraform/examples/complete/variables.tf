@@ -8,6 +8,17 @@ variable "region" {
   }
 }
 
+variable "availability_zones" {
+  description = "Zones to run in, two or more. Null: `a` and `b` of the Region."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.availability_zones == null ? true : length(var.availability_zones) >= 2 && alltrue([for zone in var.availability_zones : startswith(zone, var.region)])
+    error_message = "availability_zones: expected two or more zones of the Region."
+  }
+}
+
 variable "name" {
   description = "Name of the endpoint, and the beginning of all other names."
   type        = string
@@ -139,10 +150,4 @@ variable "sandbox" {
     condition     = contains(["strict", "auto", "off"], var.sandbox)
     error_message = "sandbox: expected strict, auto or off."
   }
-}
-
-variable "private_api" {
-  description = "Whether to put a private API Gateway with a web application firewall before the endpoint."
-  type        = bool
-  default     = false
 }

@@ -1,7 +1,6 @@
 output "secret_arn" {
   description = "ARN of the secret."
   value       = aws_secretsmanager_secret.this.arn
-  depends_on  = [aws_secretsmanager_secret_policy.this]
 }
 
 output "kms_key_arn" {
@@ -10,7 +9,7 @@ output "kms_key_arn" {
 }
 
 output "setting" {
-  description = "The sealing key, as STRONGROOM_KEY wants it."
+  description = "The sealing key, as STRONGROOM_KEY wants it. Known when its policy is in force."
   value       = "secretsmanager:${aws_secretsmanager_secret.this.arn}"
   depends_on  = [aws_secretsmanager_secret_policy.this]
 }

@@ -319,6 +319,11 @@ resource "aws_api_gateway_account" "logs" {
 
 # --- The firewall ----------------------------------------------------------------------------------------------------
 
+locals {
+  # Samples would hold pieces of requests.
+  visible = { CloudWatchMetricsEnabled = true, SampledRequestsEnabled = false }
+}
+
 resource "aws_wafv2_web_acl" "this" {
   name        = var.name
   description = "Before the private API ${var.name}"
@@ -328,64 +333,37 @@ resource "aws_wafv2_web_acl" "this" {
     allow {}
   }
 
-  rule {
-    name     = "rate"
-    priority = 0
-
-    action {
-      block {}
-    }
-
-    statement {
-      rate_based_statement {
-        aggregate_key_type = "IP"
-        limit              = max(100, 300 * var.requests_per_second)
-      }
-    }
-
-    visibility_config {
-      cloudwatch_metrics_enabled = true
-      metric_name                = "${var.name}-rate"
-      sampled_requests_enabled   = false
-    }
-  }
-
-  dynamic "rule" {
-    for_each = ["AWSManagedRulesKnownBadInputsRuleSet", "AWSManagedRulesCommonRuleSet"]
-    content {
-      name     = rule.value
-      priority = rule.key + 1
-
-      override_action {
-        none {}
-      }
-
-      statement {
-        managed_rule_group_statement {
-          vendor_name = "AWS"
-          name        = rule.value
-
-          # Bodies are images and tensors: large, and none of what these look for.
-          dynamic "rule_action_override" {
-            for_each = rule.value == "AWSManagedRulesCommonRuleSet" ? ["CrossSiteScripting_BODY", "EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "SizeRestrictions_BODY"] : []
-            content {
-              name = rule_action_override.value
-
-              action_to_use {
-                count {}
-              }
-            }
-          }
-        }
-      }
-
-      visibility_config {
-        cloudwatch_metrics_enabled = true
-        metric_name                = "${var.name}-${rule.value}"
-        sampled_requests_enabled   = false
-      }
-    }
-  }
+  rule_json = jsonencode([
+    {
+      Name             = "rate"
+      Priority         = 0
+      Action           = { Block = {} }
+      Statement        = { RateBasedStatement = { AggregateKeyType = "IP", Limit = max(100, 300 * var.requests_per_second) } }
+      VisibilityConfig = merge(local.visible, { MetricName = "${var.name}-rate" })
+    },
+    {
+      Name             = "known-bad-inputs"
+      Priority         = 1
+      OverrideAction   = { None = {} }
+      Statement        = { ManagedRuleGroupStatement = { VendorName = "AWS", Name = "AWSManagedRulesKnownBadInputsRuleSet" } }
+      VisibilityConfig = merge(local.visible, { MetricName = "${var.name}-known-bad-inputs" })
+    },
+    {
+      Name           = "common"
+      Priority       = 2
+      OverrideAction = { None = {} }
+      Statement = { ManagedRuleGroupStatement = {
+        VendorName = "AWS"
+        Name       = "AWSManagedRulesCommonRuleSet"
+        # Bodies are images and tensors: large, and none of what these look for.
+        RuleActionOverrides = [
+          for name in ["CrossSiteScripting_BODY", "EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "SizeRestrictions_BODY"] :
+          { Name = name, ActionToUse = { Count = {} } }
+        ]
+      } }
+      VisibilityConfig = merge(local.visible, { MetricName = "${var.name}-common" })
+    },
+  ])
 
   visibility_config {
     cloudwatch_metrics_enabled = true

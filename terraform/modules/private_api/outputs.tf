@@ -20,3 +20,8 @@ output "web_acl_arn" {
   description = "ARN of the firewall's web ACL."
   value       = aws_wafv2_web_acl.this.arn
 }
+
+output "security_group_id" {
+  description = "Id of the security group of the API's interface endpoint."
+  value       = aws_security_group.callers.id
+}

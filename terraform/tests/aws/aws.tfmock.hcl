@@ -19,11 +19,6 @@ mock_data "aws_region" {
   }
 }
 
-mock_data "aws_availability_zones" {
-  defaults = {
-    names = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
-  }
-}
 
 mock_resource "aws_kms_key" {
   defaults = {
