@@ -28,3 +28,13 @@ output "put_key_command" {
   description = "Makes 32 random bytes and puts them into the secret, as a publisher. They touch neither a disk nor an argument nor Terraform."
   value       = "openssl rand 32 | aws secretsmanager put-secret-value --secret-id ${aws_secretsmanager_secret.this.arn} --secret-binary fileb:///dev/stdin --query VersionId --output text"
 }
+
+output "secret_policy" {
+  description = "Policy document (JSON) of the secret."
+  value       = aws_secretsmanager_secret_policy.this.policy
+}
+
+output "kms_key_policy" {
+  description = "Policy document (JSON) of the KMS key."
+  value       = module.kms.policy
+}

@@ -7,3 +7,8 @@ output "alias" {
   description = "Alias of the key, with `alias/`."
   value       = aws_kms_alias.this.name
 }
+
+output "policy" {
+  description = "Policy document (JSON) of the key."
+  value       = aws_kms_key.this.policy
+}

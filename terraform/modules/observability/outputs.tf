@@ -27,3 +27,18 @@ output "trail_arn" {
   description = "ARN of the audit trail."
   value       = aws_cloudtrail.this.arn
 }
+
+output "kms_key_policy" {
+  description = "Policy document (JSON) of the KMS key."
+  value       = module.kms.policy
+}
+
+output "topic_policy" {
+  description = "Policy document (JSON) of the SNS topic."
+  value       = aws_sns_topic_policy.alarms.policy
+}
+
+output "trail_bucket_policy" {
+  description = "Policy document (JSON) of the trail's bucket."
+  value       = module.trail_bucket.policy
+}

@@ -28,7 +28,12 @@ output "publisher_policy" {
   value       = jsonencode({ Version = "2012-10-17", Statement = local.publisher_policy })
 }
 
-output "bucket_policy_rules" {
-  description = "Policy document (JSON) of what the bucket refuses, beside insecure transport and other encryption."
-  value       = jsonencode({ Version = "2012-10-17", Statement = concat(local.rules, local.network_rules) })
+output "bucket_policy" {
+  description = "Policy document (JSON) of the bucket."
+  value       = module.bucket.policy
+}
+
+output "kms_key_policy" {
+  description = "Policy document (JSON) of the KMS key."
+  value       = module.kms.policy
 }
