@@ -7,3 +7,8 @@ output "provider_arn" {
   description = "ARN of GitHub's identity provider."
   value       = local.provider_arn
 }
+
+output "trust_policy" {
+  description = "Policy document (JSON) that says who may take the role on."
+  value       = aws_iam_role.this.assume_role_policy
+}

@@ -76,9 +76,9 @@ locals {
     effect  = s.Effect
     callers = jsonencode(each.callers != null ? each.callers : try(flatten(values(s.Principal)), [s.Principal]))
     actions = [for pattern in flatten([s.Action]) : "^${replace(replace(pattern, local.special, "\\$0"), "*", ".*")}$"]
-    # The other way round for NotResource.
+    # The other way round for NotResource. A trust policy has neither.
     others  = can(s.NotResource)
-    targets = [for pattern in flatten([try(s.NotResource, s.Resource)]) : "^${replace(replace(replace(pattern, local.special, "\\$0"), "*", ".*"), "?", ".")}$"]
+    targets = [for pattern in flatten([try(s.NotResource, s.Resource, "*")]) : "^${replace(replace(replace(pattern, local.special, "\\$0"), "*", ".*"), "?", ".")}$"]
     conditions = flatten([for operator, keys in try(s.Condition, {}) : [for key, wanted in keys : {
       operator  = trimsuffix(operator, "IfExists")
       if_exists = endswith(operator, "IfExists")
