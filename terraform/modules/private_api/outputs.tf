@@ -25,3 +25,8 @@ output "security_group_id" {
   description = "Id of the security group of the API's interface endpoint."
   value       = aws_security_group.callers.id
 }
+
+output "api_policy" {
+  description = "Policy document (JSON) of the API."
+  value       = aws_api_gateway_rest_api_policy.this.policy
+}

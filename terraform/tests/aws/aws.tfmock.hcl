@@ -113,3 +113,9 @@ mock_resource "aws_api_gateway_stage" {
     arn = "arn:aws:apigateway:eu-central-1::/restapis/abcdefghij/stages/live"
   }
 }
+
+mock_resource "aws_appautoscaling_policy" {
+  defaults = {
+    arn = "arn:aws:autoscaling:eu-central-1:111122223333:scalingPolicy:11111111-2222-3333-4444-555555555555:resource/sagemaker/endpoint/faces/variant/main:policyName/made"
+  }
+}
