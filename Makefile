@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run build image test test-runtime test-sagemaker lint bench fuzz openapi schemathesis pre-pr-check test-tools
+.PHONY: help run build image test test-runtime test-sagemaker test-terraform terraform-docs lint bench fuzz openapi schemathesis pre-pr-check test-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,15 @@ test-sagemaker: test-tools ## deploy the image with SageMaker's SDK in local mod
 	@image=$$(scripts/image $(abspath $(TARGET))) && \
 	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/image/strongroom \
 	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(TOOLS)/sagemaker/bin/python tests/sagemaker/test_local_mode.py -v
+
+test-terraform: ## check the Terraform modules: format, validity, tests with a mocked AWS, findings of checkov
+	@scripts/check-tools python3 terraform venv
+	@scripts/test-tools $(TOOLS) checkov
+	@scripts/terraform-check $(abspath $(TARGET))/terraform $(abspath $(TOOLS))/checkov/bin/checkov $(LEAVE_OUT)
+
+terraform-docs: ## write the tables of the Terraform modules' READMEs
+	@scripts/check-tools python3
+	@scripts/terraform-docs
 
 openapi: ## write docs/openapi.json from the code
 	@scripts/check-tools cargo cc
