@@ -18,6 +18,11 @@ override_resource {
   values = { arn = "arn:aws:iam::111122223333:role/strongroom-github" }
 }
 
+override_resource {
+  target = module.network.aws_security_group.endpoints
+  values = { id = "sg-0123456789abcde00" }
+}
+
 variables {
   region         = "eu-central-1"
   model          = "face-analyzer"
@@ -28,6 +33,21 @@ variables {
     publisher = "arn:aws:iam::111122223333:role/strongroom-publisher"
     github    = "arn:aws:iam::111122223333:role/strongroom-github"
     anna      = "arn:aws:iam::111122223333:user/anna"
+  }
+}
+
+# With nothing there yet, and so nothing known: no count and no key of a map may wait for it.
+run "all_of_it_can_be_planned_from_nothing" {
+  command = plan
+
+  variables {
+    image_digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    github       = { repository = "acme/faces" }
+  }
+
+  assert {
+    condition     = length(module.observability.rollback_alarms) == 3
+    error_message = "There is no plan."
   }
 }
 

@@ -2,6 +2,11 @@ mock_provider "aws" {
   source = "../../tests/aws"
 }
 
+override_resource {
+  target = module.private_api.aws_security_group.callers
+  values = { id = "sg-0123456789abcde00" }
+}
+
 variables {
   region                    = "eu-central-1"
   endpoint_name             = "strongroom"

@@ -2,6 +2,12 @@ mock_provider "aws" {
   source = "../../tests/aws"
 }
 
+# A group of its own, so that a rule that names the wrong one is seen.
+override_resource {
+  target = aws_security_group.endpoints
+  values = { id = "sg-0123456789abcde00" }
+}
+
 variables {
   name               = "faces"
   availability_zones = ["eu-central-1a", "eu-central-1b"]
