@@ -40,6 +40,23 @@ resource "aws_iam_role" "execution" {
 locals {
   log_group = var.hosting == "batch-transform" ? "/aws/sagemaker/TransformJobs" : "/aws/sagemaker/Endpoints/${var.name}"
 
+  # Whoever makes a configuration must be able to have its volumes encrypted, and SageMaker asks for the alarms as both.
+  guard_policy = concat(
+    var.kms_key_arn == null ? [] : [{
+      Sid       = "EncryptVolumes"
+      Effect    = "Allow"
+      Action    = "kms:CreateGrant"
+      Resource  = var.kms_key_arn
+      Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+    }],
+    length(var.rollback_alarms) == 0 ? [] : [{
+      Sid      = "WatchAlarms"
+      Effect   = "Allow"
+      Action   = "cloudwatch:DescribeAlarms"
+      Resource = values(var.rollback_alarms)
+    }]
+  )
+
   # For the interfaces by which the container is in the VPC.
   network_policy = [
     {
@@ -95,23 +112,11 @@ locals {
         Condition = { StringEquals = { "cloudwatch:namespace" = ["/aws/sagemaker/Endpoints", "/aws/sagemaker/TransformJobs", "AWS/SageMaker"] } }
       },
     ],
-    var.kms_key_arn == null ? [] : [{
-      Sid       = "EncryptVolumes"
-      Effect    = "Allow"
-      Action    = "kms:CreateGrant"
-      Resource  = var.kms_key_arn
-      Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
-    }],
-    length(var.rollback_alarms) == 0 ? [] : [{
-      Sid      = "WatchAlarms"
-      Effect   = "Allow"
-      Action   = "cloudwatch:DescribeAlarms"
-      Resource = values(var.rollback_alarms)
-    }],
+    local.guard_policy,
     [for statement in local.network_policy : statement if length(var.subnet_ids) > 0],
   )
 
-  deploy_policy = [
+  deploy_policy = concat(local.guard_policy, [
     {
       Sid    = "Deploy"
       Effect = "Allow"
@@ -137,7 +142,7 @@ locals {
       Resource  = aws_iam_role.execution.arn
       Condition = { StringEquals = { "iam:PassedToService" = "sagemaker.amazonaws.com" } }
     },
-  ]
+  ])
 
   invoke_policy = [{
     Sid      = "Invoke"

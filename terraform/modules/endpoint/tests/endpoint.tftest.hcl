@@ -96,15 +96,17 @@ run "roles_do_what_they_are_for_and_nothing_else" {
       shop      = [run.made.invoke_policy]
     }
     allowed = {
-      writing_the_log     = { caller = "execution", action = "logs:PutLogEvents", target = "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/sagemaker/Endpoints/faces:log-stream:main/i-1" }
-      joining_the_network = { caller = "execution", action = "ec2:CreateNetworkInterface", target = "arn:aws:ec2:eu-central-1:111122223333:subnet/subnet-0123456789abcdef0" }
-      leaving_the_network = { caller = "execution", action = "ec2:DeleteNetworkInterface", target = "arn:aws:ec2:eu-central-1:111122223333:network-interface/eni-1", context = { "ec2:Subnet" = "arn:aws:ec2:eu-central-1:111122223333:subnet/subnet-0123456789abcdef0" } }
-      watching_an_alarm   = { caller = "execution", action = "cloudwatch:DescribeAlarms", target = "arn:aws:cloudwatch:eu-central-1:111122223333:alarm:faces-errors-5xx" }
-      encrypting_a_volume = { caller = "execution", action = "kms:CreateGrant", target = "arn:aws:kms:eu-central-1:111122223333:key/1", context = { "kms:GrantIsForAWSResource" = "true" } }
-      a_new_configuration = { caller = "deployer", action = "sagemaker:CreateEndpointConfig", target = "arn:aws:sagemaker:eu-central-1:111122223333:endpoint-config/faces-2" }
-      moving_the_endpoint = { caller = "deployer", action = "sagemaker:UpdateEndpoint", target = "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/faces" }
-      passing_the_role    = { caller = "deployer", action = "iam:PassRole", target = "arn:aws:iam::111122223333:role/made", context = { "iam:PassedToService" = "sagemaker.amazonaws.com" } }
-      calling             = { caller = "shop", action = "sagemaker:InvokeEndpoint", target = "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/faces" }
+      writing_the_log        = { caller = "execution", action = "logs:PutLogEvents", target = "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/sagemaker/Endpoints/faces:log-stream:main/i-1" }
+      joining_the_network    = { caller = "execution", action = "ec2:CreateNetworkInterface", target = "arn:aws:ec2:eu-central-1:111122223333:subnet/subnet-0123456789abcdef0" }
+      leaving_the_network    = { caller = "execution", action = "ec2:DeleteNetworkInterface", target = "arn:aws:ec2:eu-central-1:111122223333:network-interface/eni-1", context = { "ec2:Subnet" = "arn:aws:ec2:eu-central-1:111122223333:subnet/subnet-0123456789abcdef0" } }
+      watching_an_alarm      = { caller = "execution", action = "cloudwatch:DescribeAlarms", target = "arn:aws:cloudwatch:eu-central-1:111122223333:alarm:faces-errors-5xx" }
+      encrypting_a_volume    = { caller = "execution", action = "kms:CreateGrant", target = "arn:aws:kms:eu-central-1:111122223333:key/1", context = { "kms:GrantIsForAWSResource" = "true" } }
+      a_new_configuration    = { caller = "deployer", action = "sagemaker:CreateEndpointConfig", target = "arn:aws:sagemaker:eu-central-1:111122223333:endpoint-config/faces-2" }
+      moving_the_endpoint    = { caller = "deployer", action = "sagemaker:UpdateEndpoint", target = "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/faces" }
+      passing_the_role       = { caller = "deployer", action = "iam:PassRole", target = "arn:aws:iam::111122223333:role/made", context = { "iam:PassedToService" = "sagemaker.amazonaws.com" } }
+      deploying_under_alarms = { caller = "deployer", action = "cloudwatch:DescribeAlarms", target = "arn:aws:cloudwatch:eu-central-1:111122223333:alarm:faces-errors-5xx" }
+      deploying_encrypted    = { caller = "deployer", action = "kms:CreateGrant", target = "arn:aws:kms:eu-central-1:111122223333:key/1", context = { "kms:GrantIsForAWSResource" = "true" } }
+      calling                = { caller = "shop", action = "sagemaker:InvokeEndpoint", target = "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/faces" }
     }
     refused = {
       another_endpoints_log = { caller = "execution", action = "logs:PutLogEvents", target = "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/sagemaker/Endpoints/other:log-stream:main/i-1" }
@@ -143,7 +145,7 @@ run "no_policy_is_wider_than_it_has_to_be" {
   }
 
   assert {
-    condition     = length(output.wide) == 0 && output.statements == 10
+    condition     = length(output.wide) == 0 && output.statements == 12
     error_message = "${output.statements} statements, and: ${join("\n", output.wide)}"
   }
 }

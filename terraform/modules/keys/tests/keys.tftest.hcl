@@ -186,6 +186,16 @@ run "a_reader_is_a_role" {
   expect_failures = [var.reader_role_arns]
 }
 
+run "a_reader_has_no_wildcard" {
+  command = plan
+
+  variables {
+    reader_role_arns = ["arn:aws:iam::111122223333:role/faces-*"]
+  }
+
+  expect_failures = [var.reader_role_arns]
+}
+
 run "a_publisher_has_no_wildcard" {
   command = plan
 

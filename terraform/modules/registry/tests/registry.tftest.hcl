@@ -119,6 +119,41 @@ run "everything_else_is_refused" {
   }
 }
 
+# What holds although a role of ours is given more than it should have.
+run "the_bucket_refuses_whatever_a_role_may_do" {
+  module {
+    source = "../../tests/iam"
+  }
+
+  variables {
+    root = "arn:aws:s3:::acme-models"
+    identity = {
+      reader    = [jsonencode({ Statement = [{ Sid = "All", Effect = "Allow", Action = "*", Resource = "*" }] })]
+      publisher = [jsonencode({ Statement = [{ Sid = "All", Effect = "Allow", Action = "*", Resource = "*" }] })]
+    }
+    resource = [run.made.bucket_policy]
+    context  = { "aws:SourceVpce" = "vpce-0123456789abcdef0", "s3:ObjectCreationOperation" = "true" }
+    refused = {
+      overwriting_a_blob       = { caller = "publisher", action = "s3:PutObject", target = "/prod/blobs/sha256/ab" }
+      moving_an_alias_blindly  = { caller = "publisher", action = "s3:PutObject", target = "/prod/aliases/faces/live.json" }
+      another_kind_of_object   = { caller = "publisher", action = "s3:PutObject", target = "/prod/notes.txt", context = { "s3:if-none-match" = "*" } }
+      another_prefix           = { caller = "publisher", action = "s3:PutObject", target = "/staging/log/00000000000000000001.json", context = { "s3:if-none-match" = "*" } }
+      removing_a_log_entry     = { caller = "publisher", action = "s3:DeleteObject", target = "/prod/log/00000000000000000000.json" }
+      shortening_a_retention   = { caller = "publisher", action = "s3:BypassGovernanceRetention", target = "/prod/blobs/sha256/ab" }
+      retention_of_a_keyslot   = { caller = "publisher", action = "s3:PutObjectRetention", target = "/prod/keyslots/ab/cd" }
+      legal_hold_of_a_keyslot  = { caller = "publisher", action = "s3:PutObjectLegalHold", target = "/prod/keyslots/ab/cd" }
+      a_reader_writes          = { caller = "reader", action = "s3:PutObject", target = "/prod/blobs/sha256/ab", context = { "s3:if-none-match" = "*" } }
+      a_reader_erases_keyslots = { caller = "reader", action = "s3:DeleteObjectVersion", target = "/prod/keyslots/ab/cd" }
+      a_reader_elsewhere       = { caller = "reader", action = "s3:ListBucket", target = "", context = { "aws:SourceVpce" = "vpce-99999999999999999" } }
+    }
+  }
+
+  assert {
+    condition     = length(output.wrong) == 0
+    error_message = join("\n", output.wrong)
+  }
+}
+
 run "the_kms_key_serves_the_two_roles_through_s3_only" {
   module {
     source = "../../tests/iam"
