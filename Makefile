@@ -6,7 +6,7 @@ TOOLS := $(TARGET)/test-tools
 
 .DEFAULT_GOAL := help
 .PHONY: help run build image test test-runtime test-sagemaker test-deploy probe profiles test-profiles test-compose \
-  openapi schemathesis test-tools lint-workflows lint bench fuzz pre-pr-check
+  test-terraform terraform-docs openapi schemathesis test-tools lint-workflows lint bench fuzz pre-pr-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,15 @@ test-compose: test-tools ## bring the compose profiles up with the image (as roo
 	@image=$$(scripts/image $(abspath $(TARGET))) && \
 	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/image/strongroom \
 	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(TOOLS)/profiles/bin/python tests/profiles/test_compose.py -v
+
+test-terraform: ## check the Terraform modules: format, validity, tests with a mocked AWS, findings of checkov
+	@scripts/check-tools python3 terraform venv
+	@scripts/test-tools $(TOOLS) checkov
+	@scripts/terraform-check $(abspath $(TARGET))/terraform $(abspath $(TOOLS))/checkov/bin/checkov $(LEAVE_OUT)
+
+terraform-docs: ## write the tables of the Terraform modules' READMEs
+	@scripts/check-tools python3
+	@scripts/terraform-docs
 
 openapi: ## write docs/openapi.json from the code
 	@scripts/check-tools cargo cc

@@ -1,0 +1,42 @@
+mock_provider "aws" {
+  source = "../../tests/aws"
+}
+
+variables {
+  region              = "eu-central-1"
+  model               = "face-analyzer"
+  publisher_role_arns = ["arn:aws:iam::111122223333:role/publisher"]
+}
+
+run "the_first_apply_makes_everything_but_the_model" {
+  assert {
+    condition     = output.model_name == null && output.registry == "s3://faces-registry-111122223333-eu-central-1/prod"
+    error_message = "The registry is ${output.registry}."
+  }
+}
+
+run "the_second_makes_it" {
+  variables {
+    image_digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  }
+
+  assert {
+    condition     = startswith(output.model_name, "faces-") && jsondecode(output.job).ModelName == output.model_name
+    error_message = "It is ${jsonencode(output.model_name)}."
+  }
+}
+
+run "no_policy_is_wider_than_it_has_to_be" {
+  module {
+    source = "../../tests/narrow"
+  }
+
+  variables {
+    policies = run.the_second_makes_it.publisher_policies
+  }
+
+  assert {
+    condition     = length(output.wide) == 0 && output.statements == 10
+    error_message = "${output.statements} statements, and: ${join("\n", output.wide)}"
+  }
+}
