@@ -34,7 +34,7 @@ locals {
     actions   = flatten([try(s.Action, "NotAction: *")])
     resources = flatten([try(s.Resource, "NotResource: *")])
     anybody   = contains(try(flatten(values(s.Principal)), [s.Principal], [""]), "*")
-    condition = can(s.Condition)
+    condition = length(try(s.Condition, {})) > 0
   } if s.Effect == "Allow"]])
 
   # Of S3 a bucket, of others an account must be named: `arn:PARTITION:SERVICE:REGION:ACCOUNT:...`.

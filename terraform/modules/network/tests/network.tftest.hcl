@@ -94,17 +94,19 @@ run "endpoints_let_through_what_the_model_does_and_nothing_else" {
       an_identity   = { caller = "own", action = "sts:GetCallerIdentity", target = "arn:aws:iam::111122223333:role/faces-execution" }
     }
     refused = {
-      a_thief_carries_data_off = { caller = "stranger", action = "s3:PutObject", target = "arn:aws:s3:::thiefs-bucket/a" }
-      data_into_another_bucket = { caller = "own", action = "s3:PutObject", target = "arn:aws:s3:::thiefs-bucket/a" }
-      a_bucket_of_that_prefix  = { caller = "own", action = "s3:GetObject", target = "arn:aws:s3:::acme-models-staging/a" }
-      with_brought_credentials = { caller = "stranger", action = "s3:GetObject", target = "arn:aws:s3:::acme-models/prod/blobs/sha256/ab" }
-      another_secret           = { caller = "own", action = "secretsmanager:GetSecretValue", target = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:staging/kek-AbCdEf" }
-      a_thiefs_secret          = { caller = "stranger", action = "secretsmanager:PutSecretValue", target = "arn:aws:secretsmanager:eu-central-1:999999999999:secret:loot-AbCdEf" }
-      another_endpoint         = { caller = "own", action = "sagemaker:InvokeEndpoint", target = "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/other" }
-      a_role_of_others         = { caller = "own", action = "sts:AssumeRole", target = "arn:aws:iam::999999999999:role/thief" }
-      another_accounts_key     = { caller = "own", action = "kms:GenerateDataKey", target = "arn:aws:kms:eu-central-1:999999999999:key/1" }
-      another_accounts_log     = { caller = "own", action = "logs:PutLogEvents", target = "arn:aws:logs:eu-central-1:999999999999:log-group:/aws/sagemaker/a:log-stream:a" }
-      pushing_an_image         = { caller = "own", action = "ecr:PutImage", target = "arn:aws:ecr:eu-central-1:111122223333:repository/strongroom" }
+      a_thief_carries_data_off    = { caller = "stranger", action = "s3:PutObject", target = "arn:aws:s3:::thiefs-bucket/a" }
+      data_into_another_bucket    = { caller = "own", action = "s3:PutObject", target = "arn:aws:s3:::thiefs-bucket/a" }
+      a_bucket_of_that_prefix     = { caller = "own", action = "s3:GetObject", target = "arn:aws:s3:::acme-models-staging/a" }
+      with_brought_credentials    = { caller = "stranger", action = "s3:GetObject", target = "arn:aws:s3:::acme-models/prod/blobs/sha256/ab" }
+      a_stranger_asks_for_the_key = { caller = "stranger", action = "secretsmanager:GetSecretValue", target = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:faces/kek-AbCdEf" }
+      a_stranger_calls            = { caller = "stranger", action = "sagemaker:InvokeEndpoint", target = "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/faces" }
+      another_secret              = { caller = "own", action = "secretsmanager:GetSecretValue", target = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:staging/kek-AbCdEf" }
+      a_thiefs_secret             = { caller = "stranger", action = "secretsmanager:PutSecretValue", target = "arn:aws:secretsmanager:eu-central-1:999999999999:secret:loot-AbCdEf" }
+      another_endpoint            = { caller = "own", action = "sagemaker:InvokeEndpoint", target = "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/other" }
+      a_role_of_others            = { caller = "own", action = "sts:AssumeRole", target = "arn:aws:iam::999999999999:role/thief" }
+      another_accounts_key        = { caller = "own", action = "kms:GenerateDataKey", target = "arn:aws:kms:eu-central-1:999999999999:key/1" }
+      another_accounts_log        = { caller = "own", action = "logs:PutLogEvents", target = "arn:aws:logs:eu-central-1:999999999999:log-group:/aws/sagemaker/a:log-stream:a" }
+      pushing_an_image            = { caller = "own", action = "ecr:PutImage", target = "arn:aws:ecr:eu-central-1:111122223333:repository/strongroom" }
     }
   }
 
