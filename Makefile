@@ -4,8 +4,14 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/test-tools
 
+IMAGE_TOOLS := cargo cargo-auditable cargo-cyclonedx cc docker pip python3
+# Builds the image, and tells the tests of it and of the program that is in it.
+IN_IMAGE = image=$$(scripts/image $(abspath $(TARGET))) && \
+	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/container/amd64/strongroom \
+	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) PYTHONPATH=tests/sagemaker
+
 .DEFAULT_GOAL := help
-.PHONY: help run build image test test-runtime test-sagemaker lint bench fuzz openapi schemathesis pre-pr-check test-tools
+.PHONY: help run build image test test-runtime test-sagemaker test-image lint bench bench-image fuzz openapi schemathesis pre-pr-check test-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +27,7 @@ build: ## build the program
 	$(CARGO) build --release --bin strongroom
 
 image: ## build the container image, strongroom:<git describe>
-	@scripts/check-tools cargo cc docker
+	@scripts/check-tools $(IMAGE_TOOLS)
 	@scripts/image $(abspath $(TARGET))
 
 test: test-tools ## run every test; sets up by itself what the tests need
@@ -31,11 +37,14 @@ test-runtime: build test-tools ## call the program with boto3 through a stand-in
 	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom $(TOOLS)/py/bin/python tests/sagemaker/test_runtime.py
 
 test-sagemaker: test-tools ## deploy the image with SageMaker's SDK in local mode (needs Docker)
-	@scripts/check-tools docker
+	@scripts/check-tools $(IMAGE_TOOLS)
 	@scripts/test-tools $(TOOLS) sagemaker
-	@image=$$(scripts/image $(abspath $(TARGET))) && \
-	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/image/strongroom \
-	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(TOOLS)/sagemaker/bin/python tests/sagemaker/test_local_mode.py -v
+	@$(IN_IMAGE) $(TOOLS)/sagemaker/bin/python tests/sagemaker/test_local_mode.py -v
+
+test-image: test-tools ## examine the image and run it confined in every way (needs Docker, as root; buildah and runsc where installed)
+	@scripts/check-tools $(IMAGE_TOOLS)
+	@scripts/test-tools $(TOOLS) image
+	@$(IN_IMAGE) $(TOOLS)/image/bin/python tests/container/test_image.py -v
 
 openapi: ## write docs/openapi.json from the code
 	@scripts/check-tools cargo cc
@@ -63,6 +72,12 @@ lint: ## check format, lints, notices, licences and banned crates
 bench: ## measure; docs/BENCHMARKS.md says what
 	@scripts/check-tools cargo cc
 	$(CARGO) bench --bench report
+
+bench-image: test-tools ## measure the image's size and starts; docs/BENCHMARKS.md says what (needs Docker, as root)
+	@scripts/check-tools $(IMAGE_TOOLS)
+	@scripts/test-tools $(TOOLS) image
+	@scripts/test-tools $(TOOLS) fastapi
+	@$(IN_IMAGE) $(TOOLS)/image/bin/python tests/container/bench_image.py
 
 fuzz: ## fuzz headers and whole messages of sealed files, a minute each (needs a nightly toolchain and cargo-fuzz)
 	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || \

@@ -1,17 +1,20 @@
-"""Containers of the image under test, and the fake AWS they talk to; each is removed with `close`."""
+"""The image under test, its containers, and the fake AWS they talk to; each is removed with `close`."""
 
+import functools
 import http.client
+import io
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tarfile
 import time
 import uuid
 
 from ask import ask
 from cloud import docker
-from program import PATIENCE, PROGRAM, ROOT, artifact, run
+from program import PATIENCE, ROOT, artifact, run
 
 IMAGE = os.environ["STRONGROOM_IMAGE"]
 TOOLS = pathlib.Path(os.environ["STRONGROOM_TEST_TOOLS"])
@@ -21,6 +24,26 @@ FLOWERS = artifact(IRIS) / "self-test/flowers.csv"
 ASK = pathlib.Path(__file__).with_name("ask.py")
 #: The uid that the program takes where it is started as root.
 NOBODY = 65532
+
+
+@functools.cache
+def layer() -> bytes:
+    """The image's only layer, as an archive."""
+    saved = subprocess.run(["docker", "save", IMAGE], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
+        [image] = json.load(archive.extractfile("manifest.json"))
+        [only] = image["Layers"]
+        return archive.extractfile(only).read()
+
+
+def entries() -> list[tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(layer())) as files:
+        return files.getmembers()
+
+
+def content(path: str) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(layer())) as files:
+        return files.extractfile(path).read()
 
 
 def name(kind: str) -> str:
@@ -116,19 +139,21 @@ class Exported:
         return [*volumes, "--env", "STRONGROOM_KEY=file:/run/key"]
 
 
+def machine_s_python(*more: pathlib.Path) -> list[str]:
+    """Options that bring this machine's Python into a container: the image has no libc, so it is mounted with the rest."""
+    places = {"/usr", "/lib", "/lib64", os.path.realpath(sys.base_prefix), str(TOOLS.resolve()), str(ROOT), *map(str, more)}
+    return [option for place in sorted(places) for option in ("--volume", f"{os.path.realpath(place)}:{place}:ro")]
+
+
 class FakeAws:
     """Moto in a container of its own, which runs this machine's Python; others reach it as `moto`."""
 
     def __init__(self, network: str, *certificate: pathlib.Path):
         self.name = name("moto")
         python = TOOLS.resolve() / "py/bin/python"
-        # The program under test brings no libc: the machine's is mounted, with Python and what it imports.
-        places = {"/usr", "/lib", "/lib64", os.path.realpath(sys.base_prefix), str(TOOLS.resolve()), str(ROOT)}
-        places |= {str(file.parent) for file in certificate}
-        volumes = [option for place in sorted(places) for option in ("--volume", f"{os.path.realpath(place)}:{place}:ro")]
         docker(
             "run", "--detach", "--interactive", "--name", self.name, "--network", network, "--network-alias", "moto",
-            *volumes, "--entrypoint", str(python), IMAGE,
+            *machine_s_python(*(file.parent for file in certificate)), "--entrypoint", str(python), IMAGE,
             str(ROOT / "tests/sagemaker/moto_server.py"), "0.0.0.0", *map(str, certificate),
         )  # fmt: skip
         self.scheme = "https" if certificate else "http"

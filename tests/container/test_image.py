@@ -26,7 +26,8 @@ import boto3
 import trustme
 
 from cloud import docker
-from containers import FLOWERS, IMAGE, IMAGENET, IRIS, NOBODY, TOOLS, Exported, FakeAws, Served, name, once
+from containers import FLOWERS, IMAGE, IMAGENET, IRIS, NOBODY, TOOLS, Exported, FakeAws, Served
+from containers import content, entries, name, once
 from image_registry import ImageRegistry
 from program import PROGRAM, ROOT, Place, artifact
 
@@ -55,25 +56,6 @@ def setUpModule():
 @functools.cache
 def described() -> dict:
     return json.loads(docker("inspect", IMAGE))[0]
-
-
-@functools.cache
-def layer() -> bytes:
-    saved = subprocess.run(["docker", "save", IMAGE], capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
-        [image] = json.load(archive.extractfile("manifest.json"))
-        [only] = image["Layers"]
-        return archive.extractfile(only).read()
-
-
-def entries() -> list[tarfile.TarInfo]:
-    with tarfile.open(fileobj=io.BytesIO(layer())) as files:
-        return files.getmembers()
-
-
-def content(path: str) -> bytes:
-    with tarfile.open(fileobj=io.BytesIO(layer())) as files:
-        return files.extractfile(path).read()
 
 
 class Description(unittest.TestCase):
@@ -320,7 +302,7 @@ class Network(unittest.TestCase):
         self.assertEqual(self.key_new(aws).returncode, 0)
         registry = {"STRONGROOM_REGISTRY": "s3://models/prod", "STRONGROOM_KEY": "secretsmanager:strongroom/kek"}
         settings = aws.settings | registry
-        bundle = ["--network", self.network, "--volume", f"{artifact(IRIS)}:/bundle:ro"]
+        bundle = ["--network", self.network, "--tmpfs", "/tmp", "--volume", f"{artifact(IRIS)}:/bundle:ro"]
         published = once(*bundle, arguments=("publish", "/bundle", "--alias", "live"), **settings)
         self.assertEqual(published.returncode, 0, published)
         served = Served("--network", self.network, **settings, STRONGROOM_MODEL=IRIS)
