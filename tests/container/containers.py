@@ -14,6 +14,7 @@ import uuid
 
 from ask import ask
 from cloud import docker
+from image_registry import ImageRegistry
 from program import PATIENCE, ROOT, artifact, run
 
 IMAGE = os.environ["STRONGROOM_IMAGE"]
@@ -44,6 +45,21 @@ def entries() -> list[tarfile.TarInfo]:
 def content(path: str) -> bytes:
     with tarfile.open(fileobj=io.BytesIO(layer())) as files:
         return files.extractfile(path).read()
+
+
+@functools.cache
+def pushed() -> ImageRegistry:
+    """A registry that the image was pushed to."""
+    with ImageRegistry() as registry:
+        there = f"127.0.0.1:{registry.server_port}/strongroom:pushed"
+        docker("tag", IMAGE, there)
+        docker("push", there)
+        docker("rmi", there)
+        return registry
+
+
+def bytes_pushed() -> int:
+    return sum(map(len, pushed().blobs.values()))
 
 
 def name(kind: str) -> str:
