@@ -4,9 +4,16 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/test-tools
 
+IMAGE_TOOLS := cargo cargo-auditable cargo-cyclonedx cc docker pip python3
+# Builds the image, and tells the tests of it and of the program that is in it.
+IN_IMAGE = image=$$(scripts/image $(abspath $(TARGET))) && \
+	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/container/amd64/strongroom \
+	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) PYTHONPATH=tests/sagemaker
+
 .DEFAULT_GOAL := help
-.PHONY: help run build image test test-runtime test-sagemaker test-deploy probe profiles test-profiles test-compose \
-  test-terraform terraform-docs openapi schemathesis test-tools lint-workflows lint bench fuzz pre-pr-check
+.PHONY: help run build image test test-runtime test-sagemaker test-image test-deploy probe profiles test-profiles \
+  test-compose test-terraform terraform-docs openapi schemathesis test-tools lint-workflows lint bench bench-image \
+  fuzz pre-pr-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +29,7 @@ build: ## build the program
 	$(CARGO) build --release --bin strongroom
 
 image: ## build the container image, strongroom:<git describe>
-	@scripts/check-tools cargo cc docker
+	@scripts/check-tools $(IMAGE_TOOLS)
 	@scripts/image $(abspath $(TARGET))
 
 test: test-tools ## run every test; sets up by itself what the tests need
@@ -32,11 +39,14 @@ test-runtime: build test-tools ## call the program with boto3 through a stand-in
 	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom $(TOOLS)/py/bin/python tests/sagemaker/test_runtime.py
 
 test-sagemaker: test-tools ## deploy the image with SageMaker's SDK in local mode (needs Docker)
-	@scripts/check-tools docker
+	@scripts/check-tools $(IMAGE_TOOLS)
 	@scripts/test-tools $(TOOLS) sagemaker
-	@image=$$(scripts/image $(abspath $(TARGET))) && \
-	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/image/strongroom \
-	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(TOOLS)/sagemaker/bin/python tests/sagemaker/test_local_mode.py -v
+	@$(IN_IMAGE) $(TOOLS)/sagemaker/bin/python tests/sagemaker/test_local_mode.py -v
+
+test-image: test-tools ## examine the image and run it confined in every way (needs Docker, as root; buildah and runsc where installed)
+	@scripts/check-tools $(IMAGE_TOOLS)
+	@scripts/test-tools $(TOOLS) image
+	@$(IN_IMAGE) $(TOOLS)/image/bin/python tests/container/test_image.py -v
 
 test-deploy: build test-tools ## check and try the commands of docs/DEPLOY.md
 	@scripts/test-tools $(TOOLS) deploy
@@ -57,11 +67,9 @@ test-profiles: build test-tools ## show container/profiles to the tools that rea
 	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom $(TOOLS)/profiles/bin/python tests/profiles/test_monitoring.py
 
 test-compose: test-tools ## bring the compose profiles up with the image (as root; needs Docker)
-	@scripts/check-tools docker docker-compose
+	@scripts/check-tools $(IMAGE_TOOLS) docker-compose
 	@scripts/test-tools $(TOOLS) profiles
-	@image=$$(scripts/image $(abspath $(TARGET))) && \
-	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/image/strongroom \
-	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(TOOLS)/profiles/bin/python tests/profiles/test_compose.py -v
+	@$(IN_IMAGE) $(TOOLS)/profiles/bin/python tests/profiles/test_compose.py -v
 
 test-terraform: ## check the Terraform modules: format, validity, tests with a mocked AWS, findings of checkov
 	@scripts/check-tools python3 terraform venv
@@ -107,6 +115,12 @@ lint: lint-workflows ## check format, lints, notices, licences and banned crates
 bench: ## measure; docs/BENCHMARKS.md says what
 	@scripts/check-tools cargo cc
 	$(CARGO) bench --bench report
+
+bench-image: test-tools ## measure the image's size and starts; docs/BENCHMARKS.md says what (needs Docker, as root)
+	@scripts/check-tools $(IMAGE_TOOLS)
+	@scripts/test-tools $(TOOLS) image
+	@scripts/test-tools $(TOOLS) fastapi
+	@$(IN_IMAGE) $(TOOLS)/image/bin/python tests/container/bench_image.py
 
 fuzz: ## fuzz headers and whole messages of sealed files, a minute each (needs a nightly toolchain and cargo-fuzz)
 	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || \

@@ -1,7 +1,7 @@
 """A fake AWS at an address of this machine, until standard input closes. Prints its port.
 
-Usage: moto_server.py ADDRESS, with the Python that has moto. One request at a time, so that conditional writes are
-atomic, as S3's are.
+Usage: moto_server.py ADDRESS [CERTIFICATE KEY], with the Python that has moto; given a certificate it speaks TLS.
+One request at a time, so that conditional writes are atomic, as S3's are.
 """
 
 import os
@@ -22,7 +22,9 @@ def end_with_parent():
     os._exit(0)
 
 
-server = make_server(sys.argv[1], 0, DomainDispatcherApplication(create_backend_app), request_handler=Quiet)
+address, *certificate = sys.argv[1:]
+app = DomainDispatcherApplication(create_backend_app)
+server = make_server(address, 0, app, request_handler=Quiet, ssl_context=tuple(certificate) or None)
 threading.Thread(target=end_with_parent, daemon=True).start()
 print(server.server_port, flush=True)
 server.serve_forever()

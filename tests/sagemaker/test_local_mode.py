@@ -6,20 +6,17 @@ with the Python that has the SDK, and a running Docker.
 
 import contextlib
 import csv
-import io
 import json
 import logging
 import os
 import pathlib
 import signal
 import socket
-import tarfile
 import tempfile
 import unittest
 import uuid
 
 from cloud import Cloud, docker
-from image_registry import ImageRegistry
 from program import artifact, run
 
 IMAGE = os.environ["STRONGROOM_IMAGE"]
@@ -252,31 +249,6 @@ def lines(content: bytes) -> list[str]:
 
 def csv_lines(content: bytes) -> list[list[str]]:
     return list(csv.reader(lines(content)))
-
-
-class Image(unittest.TestCase):
-    """What the platform reads of the image before it starts it."""
-
-    def test_it_has_the_labels_of_ports_and_several_models_and_not_of_two_way_streams(self):
-        labels = json.loads(docker("inspect", "--format", "{{json .Config.Labels}}", IMAGE))
-        prefix = "com.amazonaws.sagemaker.capabilities."
-        found = {name.removeprefix(prefix): value for name, value in labels.items() if name.startswith(prefix)}
-        self.assertEqual(found, {"accept-bind-to-port": "true", "multi-models": "true"})
-
-    def test_a_push_sends_a_docker_v2_manifest_of_one_architecture_and_one_file(self):
-        with ImageRegistry() as registry:
-            pushed = f"127.0.0.1:{registry.server_port}/strongroom:pushed"
-            docker("tag", IMAGE, pushed)
-            self.addCleanup(docker, "rmi", pushed)
-            docker("push", pushed)
-        # SageMaker refuses manifests of the OCI's kinds, and indices of several architectures.
-        [(media_type, content)] = registry.manifests
-        manifest = json.loads(content)
-        expected = "application/vnd.docker.distribution.manifest.v2+json"
-        self.assertEqual((media_type, manifest["mediaType"]), (expected, expected))
-        [layer] = manifest["layers"]
-        with tarfile.open(fileobj=io.BytesIO(registry.blobs[layer["digest"]])) as files:
-            self.assertEqual(files.getnames(), ["strongroom"])
 
 
 if __name__ == "__main__":

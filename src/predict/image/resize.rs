@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 
-use fast_image_resize::images::{CroppedImageMut, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeError, ResizeOptions, Resizer};
 
 use super::RgbImage;
 use crate::bundle::Interpolation;
@@ -109,12 +110,13 @@ fn convolve(
     filter: FilterType,
 ) -> Result<(), ResizeError> {
     let (width, height) = canvas.dimensions();
-    let source = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3)
+    // Typed, so that the filters of all other kinds of pixels are not linked: 3 MB.
+    let source = TypedImageRef::<U8x3>::from_buffer(image.width(), image.height(), image.as_raw())
         .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
     let samples: &mut [u8] = canvas;
-    let mut target = Image::from_slice_u8(width, height, samples, PixelType::U8x3)
-        .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
-    let mut target = CroppedImageMut::new(&mut target, tile.left, tile.top, tile.width, tile.height)
+    let target =
+        TypedImage::<U8x3>::from_buffer(width, height, samples).map_err(|_| ResizeError::PixelTypesAreDifferent)?;
+    let mut target = TypedCroppedImageMut::new(target, tile.left, tile.top, tile.width, tile.height)
         .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
     // Rounding may have put the far side a hair outside.
     let inside =
@@ -122,7 +124,7 @@ fn convolve(
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
     let options = options.crop(area.left, area.top, inside.0, inside.1);
     RESIZER.with_borrow_mut(|resizer| {
-        let result = resizer.resize(&source, &mut target, &options);
+        let result = resizer.resize_typed(&source, &mut target, &options);
         if resizer.size_of_internal_buffers() > KEPT_BYTES {
             resizer.reset_internal_buffers();
         }
