@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Sourced by scripts/deploy after successor.sh: the steps forward and back.
+
+check_usage() {
+  [ -n "$endpoint" ] || misuse "--endpoint is missing"
+  if is rollback; then
+    [ -z "$bundle${option[image]}" ] || misuse "--rollback takes neither a bundle nor an image"
+    return
+  fi
+  [ -n "$bundle${option[image]}" ] || misuse "name a bundle directory, --image or --rollback"
+  [ -z "$bundle" ] || [ -d "$bundle" ] || misuse "$bundle is no directory"
+  [[ -z ${option[image]} || ${option[image]} =~ @sha256:[0-9a-f]{64}$ ]] ||
+    misuse "--image is named by its digest, as scripts/push prints it, not ${option[image]}"
+}
+
+plan_forward() {
+  deployment=$(jq -c --arg alarms "${option[alarms]}" --arg without "${option[without-alarms]}" '
+    (.LastDeploymentConfig // {}) | if $without == "yes" then del(.AutoRollbackConfiguration)
+    elif $alarms != "" then .AutoRollbackConfiguration.Alarms = ($alarms | split(",") | map({AlarmName: .}))
+    else . end
+    | if $without == "yes" or .BlueGreenUpdatePolicy or .RollingUpdatePolicy then . else .BlueGreenUpdatePolicy = {
+        TrafficRoutingConfiguration: {Type: "ALL_AT_ONCE", WaitIntervalInSeconds: 300},
+        TerminationWaitInSeconds: 300} end' <<<"$state")
+  is without-alarms || jq -e '.AutoRollbackConfiguration.Alarms // [] | any' <<<"$deployment" >/dev/null ||
+    fail "no alarm would end a deployment of $endpoint" "name some by --alarms, or say --without-alarms"
+  plan=()
+  [ -z "$bundle" ] || plan+=("publish $bundle into $STRONGROOM_REGISTRY under $STRONGROOM_KEY"
+    "move $name:$alias to its version")
+  plan+=("create a model like $(jq -r .ModelName <<<"$model") with $image"
+    "create a configuration like $(jq -r .EndpointConfigName <<<"$config") with that model"
+    "update $endpoint with it: $deployment")
+}
+
+# An alarm that is firing is why one goes back, so it must not hold that up.
+plan_back() {
+  local tags
+  tags=$(ask sagemaker list-tags --resource-arn "$(jq -r .EndpointConfigArn <<<"$config")")
+  tags=$(jq -c '.Tags | from_entries' <<<"$tags")
+  target=$(jq -r '."strongroom:previous-config" // ""' <<<"$tags")
+  [ -n "$target" ] || fail "the configuration of $endpoint does not say what it replaced" \
+    "only scripts/deploy notes that; deploy the older bundle"
+  version=$(jq -r '."strongroom:previous-version" // ""' <<<"$tags")
+  alias=$(jq -r --arg alias "$alias" '."strongroom:alias" // $alias' <<<"$tags")
+  deployment=$(jq -c '.LastDeploymentConfig // {} | del(.AutoRollbackConfiguration)' <<<"$state")
+  plan=("update $endpoint with $target: $deployment")
+  [ -z "$version" ] || plan=("move $name:$alias to $version" "${plan[@]}")
+}
+
+forward() {
+  if [ -n "$bundle" ]; then publish; fi
+  target=$(successor_name)
+  create model "$(successor_model "$(tags_of "$(jq -r .ModelArn <<<"$model")")")"
+  create endpoint-config "$(successor_config "$(tags_of "$(jq -r .EndpointConfigArn <<<"$config")")")"
+}
