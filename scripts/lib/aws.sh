@@ -12,6 +12,15 @@ ask() {
   { said=$(aws --output json "$@" 2>&1 >&3 3>&-) || explain "$said" "$@"; } 3>&1
 }
 
+# ask_with JSON SERVICE CALL: a call with these parameters. Not as an argument, which all users of a machine may read; and
+# in a file, since the CLI reads it twice.
+ask_with() (
+  file=$(mktemp -p /dev/shm 2>/dev/null || mktemp)
+  trap 'rm -f "$file"' EXIT
+  echo "$1" >"$file"
+  ask "${@:2}" --cli-input-json "file://$file"
+)
+
 # explain SAID SERVICE CALL...: ends the script with what the CLI said, on one line, and what helps.
 explain() {
   local said=${1#*An error occurred } remedy=""

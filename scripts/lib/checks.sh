@@ -16,7 +16,7 @@ health_of_endpoint() {
   local queries
   read_endpoint "${option[endpoint]}"
   queries=$(of_health 'queries($endpoint)' --arg endpoint "${option[endpoint]}" <<<"$config")
-  ask cloudwatch get-metric-data --cli-input-json file:///dev/stdin <<<"$queries" |
+  ask_with "$queries" cloudwatch get-metric-data |
     of_health 'endpoint($config; $status; $limits)' --argjson config "$config" \
       --arg status "$(jq -r .EndpointStatus <<<"$state")"
 }

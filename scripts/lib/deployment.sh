@@ -14,6 +14,7 @@ check_usage() {
 }
 
 plan_forward() {
+  local tags
   deployment=$(jq -c --arg alarms "${option[alarms]}" --arg without "${option[without-alarms]}" '
     (.LastDeploymentConfig // {}) | if $without == "yes" then del(.AutoRollbackConfiguration)
     elif $alarms != "" then .AutoRollbackConfiguration.Alarms = ($alarms | split(",") | map({AlarmName: .}))
@@ -47,8 +48,11 @@ plan_back() {
 }
 
 forward() {
+  local tags
   if [ -n "$bundle" ]; then publish; fi
   target=$(successor_name)
-  create model "$(successor_model "$(tags_of "$(jq -r .ModelArn <<<"$model")")")"
-  create endpoint-config "$(successor_config "$(tags_of "$(jq -r .EndpointConfigArn <<<"$config")")")"
+  tags=$(tags_of "$(jq -r .ModelArn <<<"$model")")
+  ask_with "$(successor_model "$tags")" sagemaker create-model >/dev/null
+  tags=$(tags_of "$(jq -r .EndpointConfigArn <<<"$config")")
+  ask_with "$(successor_config "$tags")" sagemaker create-endpoint-config >/dev/null
 }

@@ -16,30 +16,29 @@ tags_of() {
   ask sagemaker list-tags --resource-arn "$1" | jq -c '[.Tags[] | select(.Key | test("^(aws|strongroom):") | not)]'
 }
 
-# create WHAT JSON: on stdin, since settings of a container have no place among a process's arguments.
-create() {
-  ask sagemaker "create-$1" --cli-input-json file:///dev/stdin <<<"$2" >/dev/null
-}
-
-# roll_to CONFIG DEPLOYMENT: gives the endpoint that configuration, and waits until it has it (0), has gone back or
-# failed (1), or the time is up (2). `state` is then what SageMaker said last.
-roll_to() {
-  local request before="" now deadline=$((SECONDS + option[timeout]))
-  # Numbers of instances that autoscaling has changed stay; a serverless variant has none.
-  request=$(jq --arg config "$1" --argjson deployment "$2" '{EndpointName, EndpointConfigName: $config,
+# update_endpoint CONFIG DEPLOYMENT: numbers of instances that autoscaling changed stay; a serverless variant has none.
+update_endpoint() {
+  local request
+  request=$(jq -c --arg config "$1" --argjson deployment "$2" '{EndpointName, EndpointConfigName: $config,
     RetainAllVariantProperties: all(.ProductionVariants[]; .CurrentServerlessConfig == null)}
     + if $deployment == {} then {} else {DeploymentConfig: $deployment} end' <<<"$state")
-  ask sagemaker update-endpoint --cli-input-json file:///dev/stdin <<<"$request" >/dev/null
+  ask_with "$request" sagemaker update-endpoint >/dev/null
+}
+
+# await_endpoint CONFIG: waits until the endpoint has that configuration (0), has gone back or failed (1), or the time is
+# up (2). `state` is then what SageMaker said last.
+await_endpoint() {
+  local before="" now deadline=$((SECONDS + option[timeout]))
   while [ $SECONDS -lt $deadline ]; do
     sleep "${option[poll]}"
-    # A call that fails once says nothing of the endpoint.
+    # A call that fails says nothing of the endpoint.
     state=$(ask sagemaker describe-endpoint --endpoint-name "$endpoint") || continue
     now=$(jq -r '[.EndpointStatus, .PendingDeploymentSummary.ProductionVariants[]?.VariantStatus[]?.Status]
       | join(", ")' <<<"$state")
     [ "$now" = "$before" ] || note "$endpoint after $SECONDS s: $now"
     before=$now
     case "$now" in
-      InService) [ "$(jq -r .EndpointConfigName <<<"$state")" = "$1" ] && return || return 1 ;;
+      InService) [ "$(jq -r .EndpointConfigName <<<"$state")" = "$1" ] || return 1; return 0 ;;
       OutOfService | Failed | UpdateRollbackFailed) return 1 ;;
     esac
   done
