@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by scripts/deploy: versions in the registry, and the alias that points to one of them.
+# Sourced by deployment.sh: versions in the registry, and the alias that points to one of them.
 
 # Publishes `bundle` as a version of the model that the endpoint serves, and moves the alias there.
 publish() {

@@ -1,37 +1,24 @@
 # shellcheck shell=bash
-# Sourced by scripts/security-monitor after endpoint.sh, scan.sh and invoke.sh: its checks. Each prints what it saw as
-# JSON, with `breaches`: a list of sentences, empty where all is good.
+# Sourced by scripts/security-monitor after endpoint.sh, scan.sh and invoke.sh: its checks, and which are wanted. Each
+# prints what it saw as JSON, with `breaches`: a list of sentences, empty where all is good.
+. "${BASH_SOURCE[0]%/*}/health.sh"
 
-# of_health FILTER ARGUMENT...: jq with health.jq and the limits of the command line.
-of_health() {
-  jq -c -L "$scripts/lib" --argjson limits "{\"cpu\": ${option[max-cpu]}, \"memory\": ${option[max-memory]},
-    \"latency\": ${option[max-latency]}, \"errors\": ${option[max-5xx]}}" "${@:2}" "include \"health\"; $1"
-}
-
-health() {
-  if [ -n "${option[url]}" ]; then health_of_container; else health_of_endpoint; fi
-}
-
-health_of_endpoint() {
-  local queries
-  read_endpoint "${option[endpoint]}"
-  queries=$(of_health 'queries($endpoint)' --arg endpoint "${option[endpoint]}" <<<"$config")
-  ask_with "$queries" cloudwatch get-metric-data |
-    of_health 'endpoint($config; $status; $limits)' --argjson config "$config" \
-      --arg status "$(jq -r .EndpointStatus <<<"$state")"
-}
-
-health_of_container() {
-  local ping ms
-  read -r ping ms < <(timed "${option[url]}/ping")
-  { curl --silent --fail --max-time 10 "${option[url]}/metrics" || true; } |
-    of_health 'container($ping; $ms; $limits)' --raw-input --slurp --argjson ping "$ping" --argjson ms "$ms"
-}
-
-# timed URL OPTION...: the status, 0 where there is no answer, and the time to the answer in ms.
-timed() {
-  curl --silent --output /dev/null --max-time 60 --write-out '%{http_code} %{time_total}\n' "${@:2}" "$1" |
-    awk '{ printf "%d %d\n", $1, $2 * 1000 }' || true
+choose_checks() {
+  local endpoint=${option[endpoint]} url=${option[url]} webhook='^(https://[^"\\[:space:]]+)?$'
+  [ -z "$endpoint" ] || [ -z "$url" ] || misuse "--endpoint and --url exclude each other"
+  [[ ${STRONGROOM_WEBHOOK:-} =~ $webhook ]] || misuse "STRONGROOM_WEBHOOK is no https URL"
+  [ -z "${option[file]}" ] || [ -r "${option[file]}" ] || misuse "${option[file]} cannot be read"
+  case "$verb" in
+    health | scan | api) checks=("$verb") ;;
+    once | continuous)
+      [ -z "$endpoint$url" ] || checks+=(health)
+      [ -z "$endpoint${option[image]}" ] || checks+=(scan)
+      [ -z "${option[file]}" ] || checks+=(api) ;;
+    *) misuse "${verb:+unknown verb $verb, }the verb is health, scan, api, once or continuous" ;;
+  esac
+  [ "$verb" != scan ] || [ -n "$endpoint${option[image]}" ] || misuse "scan wants --endpoint or --image"
+  [ "$verb" != api ] || [ -n "${option[file]}" ] || misuse "api wants --file"
+  [ "$verb" = scan ] || [ -n "$endpoint$url" ] || misuse "--endpoint or --url is missing"
 }
 
 scan() {

@@ -1,5 +1,7 @@
 # shellcheck shell=bash
-# Sourced by scripts/deploy after successor.sh: the steps forward and back.
+# Sourced by scripts/deploy after endpoint.sh: the steps forward and back.
+. "${BASH_SOURCE[0]%/*}/successor.sh"
+. "${BASH_SOURCE[0]%/*}/alias.sh"
 
 check_usage() {
   [ -n "$endpoint" ] || misuse "--endpoint is missing"

@@ -36,7 +36,8 @@ answer() {
 model_error() {
   local pattern='\(([0-9]+)\) from [^ ]+ with message "(.*)' status said
   [[ $1 == *"(ModelError)"* && $1 =~ $pattern ]] || return 0
-  status=${BASH_REMATCH[1]} said=${BASH_REMATCH[2]%%\". See http*}
-  said=${said%\"*}
+  status=${BASH_REMATCH[1]} said=${BASH_REMATCH[2]}
+  # The sentence ends with the quote, or goes on with where the log is.
+  if [[ $said == *'". See http'* ]]; then said=${said%\". See http*}; else said=${said%\"*}; fi
   fail "the model answered $status $(jq -er '.error | "\(.code): \(.message)"' <<<"$said" 2>/dev/null || echo "$said")"
 }

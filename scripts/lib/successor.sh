@@ -1,9 +1,11 @@
 # shellcheck shell=bash
-# Sourced by scripts/deploy after endpoint.sh: what follows `state`, `config` and `model`, all else being kept.
+# Sourced by deployment.sh: what follows `state`, `config` and `model`, all else being kept.
 
 # What the model is served from, and its image.
 read_settings() {
-  local environment pinned='^[^:@]+(@|:[0-9])'
+  local environment now pinned='^[^:@]+(@|:[0-9])'
+  now=$(jq -r .EndpointStatus <<<"$state")
+  [ "$now" = InService ] || fail "$endpoint is $now" "an endpoint is updated while it is InService"
   environment=$(jq -c '.PrimaryContainer.Environment // {}' <<<"$model")
   STRONGROOM_REGISTRY=$(jq -r '.STRONGROOM_REGISTRY // ""' <<<"$environment")
   STRONGROOM_KEY=$(jq -r '.STRONGROOM_KEY // ""' <<<"$environment")

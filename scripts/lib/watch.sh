@@ -1,23 +1,5 @@
 # shellcheck shell=bash
-# Sourced by scripts/security-monitor after checks.sh: which checks, their records, and who is told.
-
-choose_checks() {
-  local endpoint=${option[endpoint]} url=${option[url]} webhook='^(https://[^"\\[:space:]]+)?$'
-  [ -z "$endpoint" ] || [ -z "$url" ] || misuse "--endpoint and --url exclude each other"
-  [[ ${STRONGROOM_WEBHOOK:-} =~ $webhook ]] || misuse "STRONGROOM_WEBHOOK is no https URL"
-  [ -z "${option[file]}" ] || [ -r "${option[file]}" ] || misuse "${option[file]} cannot be read"
-  case "$verb" in
-    health | scan | api) checks=("$verb") ;;
-    once | continuous)
-      [ -z "$endpoint$url" ] || checks+=(health)
-      [ -z "$endpoint${option[image]}" ] || checks+=(scan)
-      [ -z "${option[file]}" ] || checks+=(api) ;;
-    *) misuse "${verb:+unknown verb $verb, }the verb is health, scan, api, once or continuous" ;;
-  esac
-  [ "$verb" != scan ] || [ -n "$endpoint${option[image]}" ] || misuse "scan wants --endpoint or --image"
-  [ "$verb" != api ] || [ -n "${option[file]}" ] || misuse "api wants --file"
-  [ "$verb" = scan ] || [ -n "$endpoint$url" ] || misuse "--endpoint or --url is missing"
-}
+# Sourced by scripts/security-monitor after checks.sh: the records of checks, and who is told.
 
 # Makes one check: a record, and word of it where it turned bad or good.
 watch() {

@@ -215,12 +215,14 @@ class Deploy(unittest.TestCase):
         self.sagemaker.course = self.sagemaker.hangs
         settings = environment(PATH=f"{COMMANDS}:/usr/bin:/bin", **self.account.settings)
         call = [ROOT / "scripts/deploy", str(self.new), "--endpoint", ENDPOINT, "--poll", "1"]
-        with subprocess.Popen(call, env=settings, stderr=subprocess.PIPE, text=True) as deploy:
-            while "Updating" not in (line := deploy.stderr.readline()):
-                self.assertTrue(line)
-            deploy.send_signal(signal.SIGTERM)
-            said = deploy.stderr.read()
-        self.assertEqual(deploy.returncode, 1)
+        deploy = subprocess.Popen(call, env=settings, stderr=subprocess.PIPE, text=True)
+        for step in (deploy.stderr.close, deploy.wait, deploy.kill):
+            self.addCleanup(step)
+        while "Updating" not in (line := deploy.stderr.readline()):
+            self.assertTrue(line)
+        deploy.send_signal(signal.SIGTERM)
+        said = deploy.stderr.read()
+        self.assertEqual(deploy.wait(timeout=20), 1)
         self.assertIn("goes on to", said)
         self.assertEqual(self.live(), "1.1.0+b2")
 
