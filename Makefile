@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run build image test test-runtime test-sagemaker lint bench fuzz openapi schemathesis pre-pr-check test-tools
+.PHONY: help run build image test test-runtime test-scripts test-sagemaker lint bench fuzz openapi schemathesis pre-pr-check test-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,12 @@ test: test-tools ## run every test; sets up by itself what the tests need
 test-runtime: build test-tools ## call the program with boto3 through a stand-in of SageMaker's runtime API
 	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom $(TOOLS)/py/bin/python tests/sagemaker/test_runtime.py
 
+test-scripts: build test-tools ## try scripts/* with the AWS CLI against a fake AWS (push needs Docker, too)
+	@scripts/check-tools curl git jq
+	@scripts/test-tools $(TOOLS) scripts
+	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) \
+	  $(TOOLS)/py/bin/python -m unittest discover --start-directory tests/scripts
+
 test-sagemaker: test-tools ## deploy the image with SageMaker's SDK in local mode (needs Docker)
 	@scripts/check-tools docker
 	@scripts/test-tools $(TOOLS) sagemaker
@@ -49,11 +55,16 @@ test-tools:
 	@scripts/check-tools cargo cc python3 venv
 	@scripts/test-tools $(TOOLS)
 
-lint: ## check format, lints, notices, licences and banned crates
+lint: ## check format, lints, shell scripts, notices, licences and banned crates
 	@scripts/check-tools cargo cc python3
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
 	scripts/third-party-notices --check
+	@if command -v shellcheck >/dev/null; then \
+	  grep -rlE '^#!.*bash' scripts container .ci | xargs shellcheck; \
+	else \
+	  echo "shellcheck is not installed, shell scripts stay unchecked; get it: sudo apt-get install shellcheck"; \
+	fi
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	  $(CARGO) deny --log-level error check bans licenses sources; \
 	else \

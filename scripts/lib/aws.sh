@@ -12,8 +12,8 @@ ask() {
   { said=$(aws --output json "$@" 2>&1 >&3 3>&-) || explain "$said" "$@"; } 3>&1
 }
 
-# ask_with JSON SERVICE CALL: a call with these parameters. Not as an argument, which all users of a machine may read; and
-# in a file, since the CLI reads it twice.
+# ask_with JSON SERVICE CALL: a call with these parameters, not as an argument, which all users of a machine may read,
+# but in a file of one's own: the CLI reads it twice.
 ask_with() (
   file=$(mktemp -p /dev/shm 2>/dev/null || mktemp)
   trap 'rm -f "$file"' EXIT

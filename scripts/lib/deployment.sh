@@ -10,7 +10,7 @@ check_usage() {
     return
   fi
   [ -n "$bundle${option[image]}" ] || misuse "name a bundle directory, --image or --rollback"
-  [ -z "$bundle" ] || [ -d "$bundle" ] || misuse "$bundle is no directory"
+  [[ -z $bundle || -d $bundle ]] || misuse "$bundle is no directory"
   [[ -z ${option[image]} || ${option[image]} =~ @sha256:[0-9a-f]{64}$ ]] ||
     misuse "--image is named by its digest, as scripts/push prints it, not ${option[image]}"
 }
@@ -22,12 +22,11 @@ plan_forward() {
     elif $alarms != "" then .AutoRollbackConfiguration.Alarms = ($alarms | split(",") | map({AlarmName: .}))
     else . end
     | if $without == "yes" or .BlueGreenUpdatePolicy or .RollingUpdatePolicy then . else .BlueGreenUpdatePolicy = {
-        TrafficRoutingConfiguration: {Type: "ALL_AT_ONCE", WaitIntervalInSeconds: 300},
-        TerminationWaitInSeconds: 300} end' <<<"$state")
+        TrafficRoutingConfiguration: {Type: "ALL_AT_ONCE", WaitIntervalInSeconds: 300}} end' <<<"$state")
   is without-alarms || jq -e '.AutoRollbackConfiguration.Alarms // [] | any' <<<"$deployment" >/dev/null ||
     fail "no alarm would end a deployment of $endpoint" "name some by --alarms, or say --without-alarms"
   plan=()
-  [ -z "$bundle" ] || plan+=("publish $bundle into $STRONGROOM_REGISTRY under $STRONGROOM_KEY"
+  [ -z "$bundle" ] || plan=("publish $bundle into $STRONGROOM_REGISTRY under $STRONGROOM_KEY"
     "move $name:$alias to its version")
   plan+=("create a model like $(jq -r .ModelName <<<"$model") with $image"
     "create a configuration like $(jq -r .EndpointConfigName <<<"$config") with that model"
@@ -37,13 +36,13 @@ plan_forward() {
 # An alarm that is firing is why one goes back, so it must not hold that up.
 plan_back() {
   local tags
-  tags=$(ask sagemaker list-tags --resource-arn "$(jq -r .EndpointConfigArn <<<"$config")")
-  tags=$(jq -c '.Tags | from_entries' <<<"$tags")
+  tags=$(ask sagemaker list-tags --resource-arn "$(jq -r .EndpointConfigArn <<<"$config")" |
+    jq -c '.Tags | from_entries')
   target=$(jq -r '."strongroom:previous-config" // ""' <<<"$tags")
   [ -n "$target" ] || fail "the configuration of $endpoint does not say what it replaced" \
     "only scripts/deploy notes that; deploy the older bundle"
   version=$(jq -r '."strongroom:previous-version" // ""' <<<"$tags")
-  alias=$(jq -r --arg alias "$alias" '."strongroom:alias" // $alias' <<<"$tags")
+  alias=$(jq -r '."strongroom:alias"' <<<"$tags")
   deployment=$(jq -c '.LastDeploymentConfig // {} | del(.AutoRollbackConfiguration)' <<<"$state")
   plan=("update $endpoint with $target: $deployment")
   [ -z "$version" ] || plan=("move $name:$alias to $version" "${plan[@]}")
@@ -51,7 +50,7 @@ plan_back() {
 
 forward() {
   local tags
-  if [ -n "$bundle" ]; then publish; fi
+  [ -z "$bundle" ] || publish
   target=$(successor_name)
   tags=$(tags_of "$(jq -r .ModelArn <<<"$model")")
   ask_with "$(successor_model "$tags")" sagemaker create-model >/dev/null

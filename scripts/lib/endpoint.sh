@@ -25,8 +25,8 @@ update_endpoint() {
   ask_with "$request" sagemaker update-endpoint >/dev/null
 }
 
-# await_endpoint CONFIG: waits until the endpoint has that configuration (0), has gone back or failed (1), or the time is
-# up (2). `state` is then what SageMaker said last.
+# await_endpoint CONFIG: waits until the endpoint has that configuration (0), has gone back or failed (1), or the time
+# is up (2). `state` is then what SageMaker said last.
 await_endpoint() {
   local before="" now deadline=$((SECONDS + option[timeout]))
   while [ $SECONDS -lt $deadline ]; do

@@ -50,7 +50,7 @@ def endpoint($config; $status; $limits):
 def container($ping; $ms; $limits):
   (split("\n") | map(capture("^strongroom_(?<key>[a-z_]+) (?<value>[0-9.]+)$") | .value |= tonumber) | from_entries)
   | {ping: $ping, ping_ms: $ms,
-     memory_percent: (if .resident_memory_bytes then .resident_memory_bytes * 100 | divided(.memory_limit_bytes)
+     memory_percent: (if .resident_memory_bytes then .resident_memory_bytes * 1000 / .memory_limit_bytes | round / 10
        else null end),
      queue_depth, requests_in_flight}
   | .breaches = [(select(.ping != 200) | if .ping == 0 then "/ping is not answered" else "/ping answers \(.ping)" end),

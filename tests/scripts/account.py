@@ -189,7 +189,8 @@ class SageMaker:
         ]
 
     def fails(self, config: str) -> list[dict]:
-        return [{"EndpointStatus": "Updating"}, {"EndpointStatus": "UpdateRollbackFailed", "FailureReason": "no capacity"}]
+        failed = {"EndpointStatus": "UpdateRollbackFailed", "FailureReason": "no capacity"}
+        return [{"EndpointStatus": "Updating"}, failed]
 
     def hangs(self, config: str) -> list[dict]:
         return [{"EndpointStatus": "Updating"}] * 10_000
