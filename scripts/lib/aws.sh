@@ -34,5 +34,6 @@ explain() {
     *"not connect"* | *"timed out"* | *"timeout"* | *"SSL"*) remedy="check the network and AWS_REGION" ;;
     *NotFound* | *"not find"* | *"not found"*) remedy="check the name and AWS_REGION" ;;
   esac
-  fail "aws $2 $3: ${said%$'\n'}" "$remedy"
+  said=${said%$'\n'}
+  fail "aws $2 $3: ${said%.}" "$remedy"
 }

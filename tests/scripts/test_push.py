@@ -17,6 +17,8 @@ import uuid
 from account import ROOT, Account, Done, Ecr, script
 
 REPOSITORY = "team/strongroom"
+#: Images of this run alone.
+NAME = f"strongroom-scripts-{uuid.uuid4().hex[:8]}"
 DOCKER_V2 = "application/vnd.docker.distribution.manifest.v2+json"
 OCI = "application/vnd.oci.image.manifest.v1+json"
 
@@ -42,7 +44,7 @@ class Push(unittest.TestCase):
         # The user's own settings of docker, which a push must leave as they are.
         self.docker_config = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="strongroom-")))
 
-    def image(self, tag: str, name: str = "strongroom-scripts", status: str = "COMPLETE", **scan) -> str:
+    def image(self, tag: str, name: str = NAME, status: str = "COMPLETE", **scan) -> str:
         """A new image of one file, and what moto's ECR will find in it."""
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -113,7 +115,7 @@ class Push(unittest.TestCase):
     def test_another_image_under_a_tag_that_is_there_is_refused(self):
         self.assertEqual(self.push(self.image("v1.0.0")).code, 0)
         before = self.in_ecr()
-        self.refused(self.push(self.image("v1.0.0", "strongroom-scripts-other")), "tags do not move", "another --tag")
+        self.refused(self.push(self.image("v1.0.0", f"{NAME}-other")), "tags do not move", "another --tag")
         self.assertEqual(self.in_ecr(), before)
 
     def test_findings_above_the_limits_refuse_the_image_and_at_the_limits_do_not(self):

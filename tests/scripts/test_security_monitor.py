@@ -4,6 +4,7 @@ running program, directly and through the stand-in of SageMaker's runtime API.
 Usage: STRONGROOM_PROGRAM=PROGRAM STRONGROOM_TEST_TOOLS=DIRECTORY python test_security_monitor.py [-v]
 """
 
+import contextlib
 import datetime
 import ipaddress
 import json
@@ -59,8 +60,17 @@ class Webhook(Loopback):
         }
 
 
+def arguments_of_all_processes() -> bytes:
+    seen = b""
+    for process in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            seen += process.read_bytes()
+    return seen
+
+
 class Post(BaseHTTPRequestHandler):
     def do_POST(self):
+        self.server.arguments = arguments_of_all_processes()
         self.server.posted.put((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
         self.send_response(200)
         self.end_headers()
@@ -243,6 +253,8 @@ class Monitor(unittest.TestCase):
         sent = json.loads(message["Body"])
         self.assertEqual((json.loads(sent["Message"]), sent["Subject"]), (told, "Strongroom: scan"))
         self.assertNotIn(SECRET, done.out + done.err + json.dumps(told))
+        self.assertIn(b"curl", webhook.arguments)
+        self.assertNotIn(SECRET.encode(), webhook.arguments)
 
     def test_what_is_good_is_told_to_nobody(self):
         webhook = self.enterContext(Webhook(self.work))
