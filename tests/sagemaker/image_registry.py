@@ -11,12 +11,12 @@ from runtime import Loopback
 class ImageRegistry(Loopback):
     """On loopback, where Docker needs no TLS; as a context manager."""
 
-    def __init__(self):
+    def __init__(self, requests: type[BaseHTTPRequestHandler] | None = None):
         #: The manifests pushed: media type and content.
         self.manifests: list[tuple[str, bytes]] = []
         self.blobs: dict[str, bytes] = {}
         self.uploads: dict[str, bytes] = {}
-        super().__init__(Push)
+        super().__init__(requests or Push)
 
 
 class Push(BaseHTTPRequestHandler):

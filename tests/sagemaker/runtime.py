@@ -41,6 +41,8 @@ LONGEST_MESSAGE = 2048
 #: The platform's own patience with a container, in seconds.
 PATIENCE = 60
 VARIANT = "AllTraffic"
+#: How the platform ends the sentence in which it quotes a container.
+SEE = "See https://us-east-1.console.aws.amazon.com/cloudwatch/home in account 123456789012 for more information."
 
 Deliver = Callable[[http.client.HTTPConnection, bytes], None]
 
@@ -157,7 +159,7 @@ class Call(BaseHTTPRequestHandler):
     def model_error(self, status: int, body: str):
         kind = "client" if 400 <= status < 500 else "server"
         said = body[:LONGEST_MESSAGE]
-        message = f'Received {kind} error ({status}) from primary with message "{said}".'
+        message = f'Received {kind} error ({status}) from primary with message "{said}". {SEE}'
         self.refuse(
             424,
             "ModelError",
