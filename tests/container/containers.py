@@ -133,6 +133,13 @@ class Served:
             raise AssertionError(f"no log line {message!r}: {self.output()}")
         return found
 
+    def missing_layers(self) -> set[str]:
+        """Layers of the sandbox that the log says are not in force."""
+        states = self.log("sandbox")
+        layers = {key.removeprefix("sandbox_"): state for key, state in states.items() if key.startswith("sandbox_")}
+        assert len(layers) == 6, states
+        return {layer for layer, state in layers.items() if state.startswith("missing: ")}
+
     def close(self):
         subprocess.run(["docker", "rm", "--force", self.name], capture_output=True)
 

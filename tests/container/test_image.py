@@ -350,14 +350,30 @@ LITTLE_MEMORY = ["--memory", "256m"]
 EVERYTHING = [*READ_ONLY, *NO_NETWORK, *NO_CAPABILITIES, *NO_NEW_PRIVILEGES, *LITTLE_MEMORY]
 
 
-class Confined(unittest.TestCase):
-    """It is ready and answers rightly however Docker confines it."""
+#: What Landlock does, which not every kernel has.
+LANDLOCK = {"files", "ports"}
 
-    def serves(self, *options: str, user: int = 0) -> Served:
+
+@functools.cache
+def not_in_this_kernel() -> set[str]:
+    """Layers of the sandbox that a container of this machine cannot have, however it is run."""
+    served = Served(*FLOWERS_MODEL.options())
+    try:
+        served.wait_until_ready()
+        return served.missing_layers() & LANDLOCK
+    finally:
+        served.close()
+
+
+class Confined(unittest.TestCase):
+    """It is ready, answers rightly and says which layers of its sandbox are missing, however Docker confines it."""
+
+    def serves(self, *options: str, user: int = 0, without: frozenset[str] | set[str] = frozenset()) -> Served:
         served = Served(*options, "--user", str(user), *FLOWERS_MODEL.options(user))
         self.addCleanup(served.close)
         served.wait_until_ready()
         self.assertEqual(served.invoke(FLOWERS.read_bytes()), PLACE.predict(IRIS, FLOWERS))
+        self.assertEqual(served.missing_layers(), not_in_this_kernel() | without)
         return served
 
     def test_as_docker_runs_it(self):
@@ -373,7 +389,7 @@ class Confined(unittest.TestCase):
         self.serves(*NO_NETWORK)
 
     def test_without_capabilities(self):
-        self.serves(*NO_CAPABILITIES)
+        self.serves(*NO_CAPABILITIES, without={"identity"})
 
     def test_without_new_privileges(self):
         self.serves(*NO_NEW_PRIVILEGES)
@@ -382,7 +398,7 @@ class Confined(unittest.TestCase):
         self.serves(*LITTLE_MEMORY)
 
     def test_as_root_with_all_of_it(self):
-        self.serves(*EVERYTHING)
+        self.serves(*EVERYTHING, without={"identity"})
 
     def test_as_uid_65532_with_all_of_it(self):
         self.serves(*EVERYTHING, user=NOBODY)
@@ -396,8 +412,8 @@ def knows_gvisor() -> bool:
 class InGvisor(Confined):
     """The same on another kernel, one that has no Landlock."""
 
-    def serves(self, *options: str, user: int = 0) -> Served:
-        return super().serves("--runtime", "runsc", *options, user=user)
+    def serves(self, *options: str, user: int = 0, without: frozenset[str] | set[str] = frozenset()) -> Served:
+        return super().serves("--runtime", "runsc", *options, user=user, without=LANDLOCK | without)
 
 
 if __name__ == "__main__":
