@@ -64,9 +64,11 @@ def strongroom(exported: Exported, port: int) -> Started:
 
 
 def fastapi(port: int) -> Started:
-    server = [str(ROOT / "tests/container/fastapi_server.py"), str(artifact(IMAGENET) / "efficientnet_lite0.onnx"), str(port)]
+    model = artifact(IMAGENET) / "efficientnet_lite0.onnx"
+    server = [str(ROOT / "tests/container/fastapi_server.py"), str(model), str(port)]
     python = str(TOOLS.resolve() / "fastapi/bin/python")
-    return Started(port, *machine_s_python(), "--env", "PYTHONDONTWRITEBYTECODE=1", "--entrypoint", python, IMAGE, *server)
+    options = [*machine_s_python(), "--env", "PYTHONDONTWRITEBYTECODE=1", "--entrypoint", python]
+    return Started(port, *options, IMAGE, *server)
 
 
 def row(label: str, starts: list[Started]) -> str:
@@ -79,7 +81,8 @@ def row(label: str, starts: list[Started]) -> str:
 def files() -> str:
     lines = [f"| `/{entry.name}` | {entry.size / 1e6:.2f} |" for entry in entries() if entry.isfile()]
     total = int(docker("inspect", "--format", "{{.Size}}", IMAGE)) / 1e6
-    return "\n".join([*lines, f"| all of it, in one layer | {total:.2f} |", f"| as a registry keeps it | {bytes_pushed() / 1e6:.2f} |"])
+    sums = [f"| all of it, in one layer | {total:.2f} |", f"| as a registry keeps it | {bytes_pushed() / 1e6:.2f} |"]
+    return "\n".join([*lines, *sums])
 
 
 def megabytes_of_python_packages() -> float:

@@ -163,8 +163,9 @@ class Exported:
 
 
 def machine_s_python(*more: pathlib.Path) -> list[str]:
-    """Options that bring this machine's Python into a container: the image has no libc, so it is mounted with the rest."""
-    places = {"/usr", "/lib", "/lib64", os.path.realpath(sys.base_prefix), str(TOOLS.resolve()), str(ROOT), *map(str, more)}
+    """Options that bring this machine's Python into a container, and libc, which the image has not."""
+    of_python = {"/usr", "/lib", "/lib64", os.path.realpath(sys.base_prefix)}
+    places = {*of_python, str(TOOLS.resolve()), str(ROOT), *map(str, more)}
     return [option for place in sorted(places) for option in ("--volume", f"{os.path.realpath(place)}:{place}:ro")]
 
 

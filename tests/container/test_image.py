@@ -75,9 +75,9 @@ class Description(unittest.TestCase):
         self.assertEqual(found, expected)
 
     def test_it_says_which_commit_it_was_built_from(self):
-        git = lambda *of: subprocess.run(["git", *of], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
         labels = described()["Config"]["Labels"]
-        self.assertEqual(labels["org.opencontainers.image.revision"], git("rev-parse", "HEAD"))
+        self.assertEqual(labels["org.opencontainers.image.revision"], commit.stdout.strip())
         self.assertEqual(labels["org.opencontainers.image.version"], IMAGE.split(":")[1])
         self.assertEqual(labels["org.opencontainers.image.licenses"], "Apache-2.0")
         self.assertEqual(labels["org.opencontainers.image.title"], "Strongroom")
@@ -182,7 +182,8 @@ class Program(unittest.TestCase):
     """The one program in it."""
 
     def test_it_is_position_independent_and_asks_for_no_loader_and_no_library(self):
-        readelf = lambda what: subprocess.run(["readelf", "--wide", what, PROGRAM], capture_output=True, text=True).stdout
+        run = lambda *command: subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        readelf = lambda what: run("readelf", "--wide", what, PROGRAM)
         self.assertRegex(readelf("--file-header"), r"Type:\s+DYN")
         self.assertNotIn("INTERP", readelf("--program-headers"))
         self.assertNotIn("NEEDED", readelf("--dynamic"))
