@@ -14,7 +14,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 
 pub use access::SYSTEM_PATHS;
 pub use calls::{ALLOWED, Call, Condition, UNKNOWN, Value};
-pub use identity::{GID, Refused, UID, refused_to};
+pub use identity::{GID, UID};
 
 /// How much the sandbox is insisted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Policy {
     pub mode: Mode,
     /// Files and directories with all below them that are served from. They stay readable.
     pub serves: Vec<PathBuf>,
-    /// Others that may be read, if they are there.
+    /// Others that may be read, if they are there now.
     pub reads: Vec<PathBuf>,
     /// The TCP port to listen on; 0 is any.
     pub listens: u16,
@@ -177,7 +177,7 @@ pub fn confine(policy: &Policy) -> Result<Report, SandboxError> {
 /// Puts one layer on the calling thread.
 pub fn put_on(layer: Layer, policy: &Policy) -> State {
     match layer {
-        Layer::Identity => identity::leave_root(&policy.serves),
+        Layer::Identity => identity::leave_root(policy),
         Layer::Privileges => identity::drop_privileges(),
         Layer::Dumps => no_dumps(),
         Layer::Files => access::restrict_files(policy),

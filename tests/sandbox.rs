@@ -145,6 +145,26 @@ fn root_is_kept_where_the_model_would_become_unreadable_and_strict_does_not_star
 }
 
 #[test]
+fn root_is_kept_where_credentials_would_become_unreadable() {
+    if !getuid().is_root() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let identity = || {
+        let mut command = program();
+        command.args(["doctor", "--json", "--model", IRIS, "--registry", "s3://models", "--key", "secretsmanager:kek"]);
+        command.env("HOME", home.path()).env("AWS_REGION", "us-east-1").env("AWS_EC2_METADATA_DISABLED", "true");
+        let findings: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        finding(findings["findings"].as_array().unwrap(), "sandbox identity")["verdict"].as_str().unwrap().to_owned()
+    };
+    // A home that others may not enter, and that holds nothing of AWS.
+    assert_eq!(identity(), "ok");
+    fs::create_dir(home.path().join(".aws")).unwrap();
+    fs::write(home.path().join(".aws/config"), "").unwrap();
+    assert_eq!(identity(), "warning");
+}
+
+#[test]
 fn strict_starts_where_every_layer_can_be_had() {
     let place = readable_place();
     let (_, findings) = doctor(&place, &[]);

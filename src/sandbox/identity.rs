@@ -13,7 +13,7 @@ use rustix::thread::{
     set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
-use super::State;
+use super::{Policy, State};
 
 /// The user a server that was started as root becomes: "nonroot" of the images that have no shell.
 pub const UID: u32 = 65532;
@@ -23,16 +23,16 @@ pub const GID: u32 = 65532;
 /// Files and directories that are looked at before root is left; a registry may have very many.
 const MOST_LOOKED_AT: usize = 2_000;
 
-/// Something that is served from, and that the user the server becomes may not read.
+/// Something that is needed, and that the user the server becomes may not read.
 #[derive(Debug, thiserror::Error)]
 #[error("user {UID} cannot read {}", .path.display())]
-pub struct Refused {
+struct Refused {
     path: PathBuf,
 }
 
 impl Refused {
     /// What helps.
-    pub fn remedy(&self) -> String {
+    fn remedy(&self) -> String {
         let path = self.path.display();
         format!("chown -R {UID}:{GID} {path}, or chmod -R o+rX {path} and o+x for the directories above it")
     }
@@ -40,12 +40,15 @@ impl Refused {
 
 /// Becomes [`UID`], where the process is root and what it serves from stays readable. Elsewhere it stays who it is, and
 /// says why: a root without capabilities is still nobody else's.
-pub(super) fn leave_root(serves: &[PathBuf]) -> State {
+pub(super) fn leave_root(policy: &Policy) -> State {
     narrow_bounding_set();
     if !geteuid().is_root() {
         return State::InForce(format!("user {}, as started", geteuid().as_raw()));
     }
-    if let Some(refused) = refused_to(serves) {
+    // Only root sees what is not there from what it may not see.
+    let reads = policy.reads.iter().filter(|path| path.exists());
+    let needed: Vec<&Path> = policy.serves.iter().chain(reads).map(PathBuf::as_path).collect();
+    if let Some(refused) = refused_to(&needed) {
         return State::missing(format!("still root, as {refused}"), refused.remedy());
     }
     match become_user() {
@@ -64,11 +67,11 @@ fn narrow_bounding_set() {
     }
 }
 
-/// The first of `serves`, with what is below it, that [`UID`] may not read. The kernel is asked, on a thread that has
+/// The first of `needed`, with what is below it, that [`UID`] may not read. The kernel is asked, on a thread that has
 /// become that user; `None` too where the process may not become it.
-pub fn refused_to(serves: &[PathBuf]) -> Option<Refused> {
+fn refused_to(needed: &[&Path]) -> Option<Refused> {
     let look = || match become_user() {
-        Ok(()) => serves.iter().find_map(|path| unreadable(path)),
+        Ok(()) => needed.iter().find_map(|path| unreadable(path)),
         Err(_) => None,
     };
     let path = std::thread::scope(|scope| scope.spawn(look).join().ok().flatten())?;
