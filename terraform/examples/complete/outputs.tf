@@ -19,7 +19,7 @@ output "publisher_role_arn" {
 }
 
 output "github_role_arn" {
-  description = "The same for GitHub's workflows; null where none may."
+  description = "The role that pushes images from GitHub's workflows; null where none may."
   value       = one(module.github[*].role_arn)
 }
 
