@@ -1,6 +1,10 @@
-output "environment" {
-  description = "What `strongroom publish` and `promote` want in the environment, for a shell: `eval \"$(terraform output -raw environment)\"`."
-  value       = "export AWS_REGION='${var.region}' STRONGROOM_REGISTRY='${module.registry.uri}' STRONGROOM_KEY='${module.keys.setting}'"
+output "settings" {
+  description = "What `strongroom publish` and `promote` want in the environment."
+  value = {
+    AWS_REGION          = var.region
+    STRONGROOM_REGISTRY = module.registry.uri
+    STRONGROOM_KEY      = module.keys.setting
+  }
 }
 
 output "put_key_command" {

@@ -51,8 +51,12 @@ run "the_first_apply_makes_everything_but_the_endpoint" {
   }
 
   assert {
-    condition     = output.environment == "export AWS_REGION='eu-central-1' STRONGROOM_REGISTRY='s3://strongroom-registry-111122223333-eu-central-1/prod' STRONGROOM_KEY='secretsmanager:arn:aws:secretsmanager:eu-central-1:111122223333:secret:faces/kek-AbCdEf'"
-    error_message = "Settings: ${output.environment}"
+    condition = output.settings == {
+      AWS_REGION          = "eu-central-1"
+      STRONGROOM_REGISTRY = "s3://strongroom-registry-111122223333-eu-central-1/prod"
+      STRONGROOM_KEY      = "secretsmanager:arn:aws:secretsmanager:eu-central-1:111122223333:secret:faces/kek-AbCdEf"
+    }
+    error_message = "Settings: ${jsonencode(output.settings)}"
   }
 
   assert {
