@@ -11,15 +11,6 @@ locals {
 
   # Until there is an image, a key and a published model, an endpoint would only fail to start.
   image_uri = var.image_digest == null ? null : "${module.image.repository_url}@${var.image_digest}"
-
-  publisher_role_arns = concat([aws_iam_role.publisher.arn], module.github[*].role_arn)
-
-  publisher_policies = {
-    registry = module.registry.publisher_policy
-    keys     = module.keys.publisher_policy
-    image    = module.image.push_policy
-    endpoint = module.endpoint.deploy_policy
-  }
 }
 
 module "observability" {
@@ -60,7 +51,7 @@ module "registry" {
   bucket_name             = local.bucket_name
   prefix                  = var.environment
   reader_role_arns        = [module.endpoint.execution_role_arn]
-  publisher_role_arns     = local.publisher_role_arns
+  publisher_role_arns     = [aws_iam_role.publisher.arn]
   reader_vpc_endpoint_ids = [module.network.s3_endpoint_id]
 }
 
@@ -69,7 +60,7 @@ module "keys" {
 
   name                    = local.secret_name
   reader_role_arns        = [module.endpoint.execution_role_arn]
-  publisher_role_arns     = local.publisher_role_arns
+  publisher_role_arns     = [aws_iam_role.publisher.arn]
   reader_vpc_endpoint_ids = [module.network.interface_endpoint_ids["secretsmanager"]]
 }
 
@@ -119,14 +110,22 @@ resource "aws_iam_role" "publisher" {
 }
 
 resource "aws_iam_role_policy" "publisher" {
-  for_each = local.publisher_policies
+  for_each = {
+    registry = module.registry.publisher_policy
+    keys     = module.keys.publisher_policy
+    image    = module.image.push_policy
+    endpoint = module.endpoint.deploy_policy
+  }
 
   name   = each.key
   role   = aws_iam_role.publisher.name
   policy = each.value
 }
 
-# From GitHub: workflows of one repository, in one environment of it.
+# --- Who releases images ---------------------------------------------------------------------------------------------
+
+# Workflows of one GitHub repository, in one environment of it. They push and sign images, and have no part in the key or
+# the models.
 module "github" {
   source = "../../modules/github_oidc"
   count  = var.github == null ? 0 : 1
@@ -135,17 +134,7 @@ module "github" {
   repository      = var.github.repository
   subjects        = ["environment:${var.github.environment}"]
   create_provider = var.github.create_provider
-}
-
-# Beside the module: its role stands in policies that its own policies name.
-resource "aws_iam_role_policy" "github" {
-  for_each = var.github == null ? {} : local.publisher_policies
-
-  name   = each.key
-  role   = "${var.name}-github"
-  policy = each.value
-
-  depends_on = [module.github]
+  policies        = { image = module.image.push_policy }
 }
 
 # --- Who calls -------------------------------------------------------------------------------------------------------

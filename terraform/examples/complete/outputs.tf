@@ -1,6 +1,10 @@
-output "environment" {
-  description = "What `strongroom publish` and `promote` want in the environment, for a shell: `eval \"$(terraform output -raw environment)\"`."
-  value       = "export AWS_REGION='${var.region}' STRONGROOM_REGISTRY='${module.registry.uri}' STRONGROOM_KEY='${module.keys.setting}'"
+output "settings" {
+  description = "What `strongroom publish` and `promote` want in the environment."
+  value = {
+    AWS_REGION          = var.region
+    STRONGROOM_REGISTRY = module.registry.uri
+    STRONGROOM_KEY      = module.keys.setting
+  }
 }
 
 output "put_key_command" {
@@ -19,7 +23,7 @@ output "publisher_role_arn" {
 }
 
 output "github_role_arn" {
-  description = "The same for GitHub's workflows; null where none may."
+  description = "The role that pushes images from GitHub's workflows; null where none may."
   value       = one(module.github[*].role_arn)
 }
 

@@ -73,7 +73,7 @@ variable "publisher_arns" {
 }
 
 variable "github" {
-  description = "Lets workflows of one GitHub repository publish and deploy, in one environment of it. Null: none may."
+  description = "Lets workflows of one GitHub repository push images, in one environment of it. Null: none may."
   type = object({
     repository      = string
     environment     = optional(string, "production")

@@ -116,6 +116,13 @@ locals {
     [for statement in local.network_policy : statement if length(var.subnet_ids) > 0],
   )
 
+  # Names of scripts/deploy: ENDPOINT-VERSION-DIGEST-DATE. Of an endpoint's name it keeps 14 characters or more, so that a
+  # longer one may be cut before VERSION.
+  successors = concat(["${var.name}-*"], length(var.name) > 14 ? ["${substr(var.name, 0, 14)}*-????????????-??????????????"] : [])
+  successor_arns = flatten([for kind in ["endpoint-config", "model"] : [
+    for name in local.successors : "${local.arn}:${kind}/${name}"
+  ]])
+
   deploy_policy = concat(local.guard_policy, [
     {
       Sid    = "Deploy"
@@ -129,11 +136,14 @@ locals {
         "sagemaker:InvokeEndpoint",
         "sagemaker:UpdateEndpoint",
       ]
-      Resource = [
-        local.endpoint_arn,
-        "${local.arn}:endpoint-config/${var.name}-*",
-        "${local.arn}:model/${var.name}-*",
-      ]
+      Resource = concat([local.endpoint_arn], local.successor_arns)
+    },
+    # New models and configurations have the tags of those before; by its tags a configuration is rolled back.
+    {
+      Sid      = "KeepTags"
+      Effect   = "Allow"
+      Action   = ["sagemaker:AddTags", "sagemaker:ListTags"]
+      Resource = local.successor_arns
     },
     {
       Sid       = "RunAsExecutionRole"

@@ -24,7 +24,7 @@ output "platform_policy" {
 }
 
 output "deploy_policy" {
-  description = "Policy document (JSON) for a role that deploys new configurations of the endpoint."
+  description = "Policy document (JSON) for a role that deploys new configurations of the endpoint, as `scripts/deploy` does, and asks it."
   value       = jsonencode({ Version = "2012-10-17", Statement = local.deploy_policy })
 }
 

@@ -12,3 +12,8 @@ output "trust_policy" {
   description = "Policy document (JSON) that says who may take the role on."
   value       = aws_iam_role.this.assume_role_policy
 }
+
+output "policies" {
+  description = "Policy documents (JSON) by name: what the role may do."
+  value       = { for name, policy in aws_iam_role_policy.this : name => policy.policy }
+}

@@ -27,13 +27,6 @@ variables {
   region         = "eu-central-1"
   model          = "face-analyzer"
   publisher_arns = ["arn:aws:iam::111122223333:user/anna"]
-
-  callers = {
-    reader    = "arn:aws:iam::111122223333:role/strongroom-execution"
-    publisher = "arn:aws:iam::111122223333:role/strongroom-publisher"
-    github    = "arn:aws:iam::111122223333:role/strongroom-github"
-    anna      = "arn:aws:iam::111122223333:user/anna"
-  }
 }
 
 # With nothing there yet, and so nothing known: no count and no key of a map may wait for it.
@@ -58,8 +51,12 @@ run "the_first_apply_makes_everything_but_the_endpoint" {
   }
 
   assert {
-    condition     = output.environment == "export AWS_REGION='eu-central-1' STRONGROOM_REGISTRY='s3://strongroom-registry-111122223333-eu-central-1/prod' STRONGROOM_KEY='secretsmanager:arn:aws:secretsmanager:eu-central-1:111122223333:secret:faces/kek-AbCdEf'"
-    error_message = "Settings: ${output.environment}"
+    condition = output.settings == {
+      AWS_REGION          = "eu-central-1"
+      STRONGROOM_REGISTRY = "s3://strongroom-registry-111122223333-eu-central-1/prod"
+      STRONGROOM_KEY      = "secretsmanager:arn:aws:secretsmanager:eu-central-1:111122223333:secret:faces/kek-AbCdEf"
+    }
+    error_message = "Settings: ${jsonencode(output.settings)}"
   }
 
   assert {
@@ -85,8 +82,13 @@ run "the_second_makes_the_endpoint" {
   }
 
   assert {
-    condition     = toset(keys(aws_iam_role_policy.github)) == toset(keys(aws_iam_role_policy.publisher)) && toset(keys(aws_iam_role_policy.publisher)) == toset(["endpoint", "image", "keys", "registry"])
-    error_message = "GitHub may do something else than a publisher."
+    condition = { for name, policy in aws_iam_role_policy.publisher : name => policy.policy } == {
+      endpoint = module.endpoint.deploy_policy
+      image    = module.image.push_policy
+      keys     = module.keys.publisher_policy
+      registry = module.registry.publisher_policy
+    }
+    error_message = "The publisher may do something else than put keys, push, publish and deploy."
   }
 
   assert {
@@ -102,7 +104,7 @@ run "the_modules_fit_together" {
 
   # Role and secret, as the other module has it.
   assert {
-    condition     = strcontains(module.keys.secret_policy, "arn:aws:iam::111122223333:role/strongroom-execution") && strcontains(module.keys.secret_policy, "arn:aws:iam::111122223333:role/strongroom-github")
+    condition     = strcontains(module.keys.secret_policy, "arn:aws:iam::111122223333:role/strongroom-execution") && strcontains(module.keys.secret_policy, "arn:aws:iam::111122223333:role/strongroom-publisher")
     error_message = "The secret does not name the roles: ${module.keys.secret_policy}"
   }
 
@@ -114,6 +116,22 @@ run "the_modules_fit_together" {
   assert {
     condition     = strcontains(module.network.endpoint_policies["secretsmanager"], module.keys.secret_arn) && strcontains(module.network.endpoint_policies["s3"], module.registry.bucket_arn)
     error_message = "The network does not lead to the secret and the registry."
+  }
+}
+
+run "github_pushes_images_and_has_no_part_in_key_and_models" {
+  variables {
+    github = { repository = "acme/faces" }
+  }
+
+  assert {
+    condition     = module.github[0].policies == { image = module.image.push_policy }
+    error_message = "GitHub may do something else than push: ${join(", ", keys(module.github[0].policies))}"
+  }
+
+  assert {
+    condition     = output.github_role_arn == "arn:aws:iam::111122223333:role/strongroom-github" && !strcontains(jsonencode([module.keys.secret_policy, module.keys.kms_key_policy, module.registry.bucket_policy, module.registry.kms_key_policy]), "github")
+    error_message = "The secret, the registry or a key of theirs lets GitHub in."
   }
 }
 

@@ -18,6 +18,7 @@ variables {
   callers = {
     execution = "arn:aws:iam::111122223333:role/faces-execution"
     deployer  = "arn:aws:iam::111122223333:role/faces-publisher"
+    far       = "arn:aws:iam::111122223333:role/far-publisher"
     shop      = "arn:aws:iam::111122223333:role/shop"
   }
 }
@@ -131,6 +132,67 @@ run "roles_do_what_they_are_for_and_nothing_else" {
   }
 }
 
+run "long" {
+  variables {
+    name = "strongroom-production-eu"
+  }
+}
+
+run "the_deployer_may_do_what_scripts_deploy_asks_for" {
+  module {
+    source = "../../tests/iam"
+  }
+
+  variables {
+    root     = "arn:aws:sagemaker:eu-central-1:111122223333:"
+    identity = { deployer = [run.made.deploy_policy], far = [run.long.deploy_policy] }
+    allowed = {
+      seeing_the_endpoint       = { caller = "deployer", action = "sagemaker:DescribeEndpoint", target = "endpoint/faces" }
+      seeing_the_configuration  = { caller = "deployer", action = "sagemaker:DescribeEndpointConfig", target = "endpoint-config/faces-0123456789ab" }
+      seeing_the_model          = { caller = "deployer", action = "sagemaker:DescribeModel", target = "model/faces-0123456789ab" }
+      the_configurations_tags   = { caller = "deployer", action = "sagemaker:ListTags", target = "endpoint-config/faces-0123456789ab" }
+      the_models_tags           = { caller = "deployer", action = "sagemaker:ListTags", target = "model/faces-0123456789ab" }
+      what_it_made_before       = { caller = "deployer", action = "sagemaker:ListTags", target = "endpoint-config/faces-1-0-0-0123456789ab-20260102030405" }
+      a_model                   = { caller = "deployer", action = "sagemaker:CreateModel", target = "model/faces-1-0-0-0123456789ab-20260102030405" }
+      its_tags                  = { caller = "deployer", action = "sagemaker:AddTags", target = "model/faces-1-0-0-0123456789ab-20260102030405" }
+      a_configuration           = { caller = "deployer", action = "sagemaker:CreateEndpointConfig", target = "endpoint-config/faces-1-0-0-0123456789ab-20260102030405" }
+      the_configurations_own    = { caller = "deployer", action = "sagemaker:AddTags", target = "endpoint-config/faces-1-0-0-0123456789ab-20260102030405" }
+      another_image_alone       = { caller = "deployer", action = "sagemaker:CreateModel", target = "model/faces-image-0123456789ab-20260102030405" }
+      updating_the_endpoint     = { caller = "deployer", action = "sagemaker:UpdateEndpoint", target = "endpoint/faces" }
+      to_the_new_configuration  = { caller = "deployer", action = "sagemaker:UpdateEndpoint", target = "endpoint-config/faces-1-0-0-0123456789ab-20260102030405" }
+      under_alarms              = { caller = "deployer", action = "cloudwatch:DescribeAlarms", target = "arn:aws:cloudwatch:eu-central-1:111122223333:alarm:faces-latency-p99" }
+      with_encrypted_volumes    = { caller = "deployer", action = "kms:CreateGrant", target = "arn:aws:kms:eu-central-1:111122223333:key/1", context = { "kms:GrantIsForAWSResource" = "true" } }
+      as_the_execution_role     = { caller = "deployer", action = "iam:PassRole", target = "arn:aws:iam::111122223333:role/made", context = { "iam:PassedToService" = "sagemaker.amazonaws.com" } }
+      a_name_that_fits          = { caller = "far", action = "sagemaker:CreateModel", target = "model/strongroom-production-eu-1-0-0-0123456789ab-20260102030405" }
+      a_name_that_was_cut       = { caller = "far", action = "sagemaker:CreateModel", target = "model/strongroom-pro-10-20-30-rc-1-linux--0123456789ab-20260102030405" }
+      tags_where_it_was_cut     = { caller = "far", action = "sagemaker:AddTags", target = "endpoint-config/strongroom-pro-10-20-30-rc-1-linux--0123456789ab-20260102030405" }
+      reading_them_back         = { caller = "far", action = "sagemaker:ListTags", target = "endpoint-config/strongroom-pro-10-20-30-rc-1-linux--0123456789ab-20260102030405" }
+      a_name_that_was_cut_a_bit = { caller = "far", action = "sagemaker:CreateEndpointConfig", target = "endpoint-config/strongroom-productio-1-0-0-alpha-10-0123456789ab-20260102030405" }
+    }
+    refused = {
+      anothers_model          = { caller = "deployer", action = "sagemaker:CreateModel", target = "model/other-1-0-0-0123456789ab-20260102030405" }
+      a_name_that_only_begins = { caller = "deployer", action = "sagemaker:CreateModel", target = "model/facesother-1-0-0-0123456789ab-20260102030405" }
+      anothers_configuration  = { caller = "deployer", action = "sagemaker:CreateEndpointConfig", target = "endpoint-config/other-1-0-0-0123456789ab-20260102030405" }
+      tags_of_anothers_model  = { caller = "deployer", action = "sagemaker:AddTags", target = "model/other-1-0-0-0123456789ab-20260102030405" }
+      tags_of_the_endpoint    = { caller = "deployer", action = "sagemaker:AddTags", target = "endpoint/faces" }
+      tags_of_a_notebook      = { caller = "deployer", action = "sagemaker:AddTags", target = "notebook-instance/faces-1" }
+      reading_anothers_tags   = { caller = "deployer", action = "sagemaker:ListTags", target = "endpoint-config/other-0123456789ab" }
+      removing_tags           = { caller = "deployer", action = "sagemaker:DeleteTags", target = "model/faces-0123456789ab" }
+      seeing_anothers_model   = { caller = "deployer", action = "sagemaker:DescribeModel", target = "model/other-0123456789ab" }
+      under_anothers_alarm    = { caller = "deployer", action = "cloudwatch:DescribeAlarms", target = "arn:aws:cloudwatch:eu-central-1:111122223333:alarm:other-latency-p99" }
+      a_short_name_is_not_cut = { caller = "deployer", action = "sagemaker:CreateModel", target = "model/face-1-0-0-0123456789ab-20260102030405" }
+      cut_and_not_of_deploy   = { caller = "far", action = "sagemaker:DescribeModel", target = "model/strongroom-production-us" }
+      cut_too_far             = { caller = "far", action = "sagemaker:CreateModel", target = "model/strongroom-1-0-0-0123456789ab-20260102030405" }
+      anothers_endpoint       = { caller = "far", action = "sagemaker:UpdateEndpoint", target = "endpoint/strongroom-production-us" }
+    }
+  }
+
+  assert {
+    condition     = length(output.wrong) == 0
+    error_message = join("\n", output.wrong)
+  }
+}
+
 run "no_policy_is_wider_than_it_has_to_be" {
   module {
     source = "../../tests/narrow"
@@ -145,7 +207,7 @@ run "no_policy_is_wider_than_it_has_to_be" {
   }
 
   assert {
-    condition     = length(output.wide) == 0 && output.statements == 12
+    condition     = length(output.wide) == 0 && output.statements == 13
     error_message = "${output.statements} statements, and: ${join("\n", output.wide)}"
   }
 }

@@ -35,7 +35,7 @@ run "made" {
   }
 
   assert {
-    condition     = aws_iam_role_policy.this["registry"].policy == var.policies.registry
+    condition     = tomap(output.policies) == var.policies
     error_message = "The role has not the policy it was given."
   }
 }

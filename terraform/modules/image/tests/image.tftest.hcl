@@ -63,6 +63,37 @@ run "who_runs_images_cannot_push_them" {
   }
 }
 
+run "the_pusher_may_do_what_scripts_push_asks_for" {
+  module {
+    source = "../../tests/iam"
+  }
+
+  variables {
+    root     = "arn:aws:ecr:eu-central-1:111122223333:repository/strongroom"
+    identity = { pusher = [run.made.push_policy] }
+    allowed = merge(
+      { logging_in = { caller = "pusher", action = "ecr:GetAuthorizationToken", target = "arn:aws:ecr:eu-central-1:111122223333:*" } },
+      { for action in [
+        "BatchCheckLayerAvailability",
+        "BatchGetImage",
+        "CompleteLayerUpload",
+        "DescribeImageScanFindings",
+        "DescribeRepositories",
+        "InitiateLayerUpload",
+        "PutImage",
+        "UploadLayerPart",
+      ] : action => { caller = "pusher", action = "ecr:${action}", target = "" } },
+      # Signatures are read back.
+      { reading_a_signature = { caller = "pusher", action = "ecr:GetDownloadUrlForLayer", target = "" } },
+    )
+  }
+
+  assert {
+    condition     = length(output.wrong) == 0
+    error_message = join("\n", output.wrong)
+  }
+}
+
 run "no_policy_is_wider_than_it_has_to_be" {
   module {
     source = "../../tests/narrow"
