@@ -64,7 +64,7 @@ pub enum Layer {
     Dumps,
     /// All files but those of the policy, and writing any.
     Files,
-    /// All TCP ports but those of the policy, and other processes of the machine.
+    /// All TCP ports but those of the policy, and signals to other processes.
     Ports,
     /// All calls of the kernel but those a server makes.
     Calls,
@@ -129,9 +129,8 @@ pub struct Report {
 impl Report {
     /// The state of one layer.
     pub fn state(&self, layer: Layer) -> &State {
-        let found = self.layers.iter().find(|(other, _)| *other == layer);
-        // All six are there.
-        found.map_or(&self.layers[0].1, |(_, state)| state)
+        // They are in the order of the enumeration.
+        &self.layers[layer as usize].1
     }
 
     /// Whether one layer is in force.

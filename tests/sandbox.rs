@@ -150,6 +150,7 @@ fn root_is_kept_where_credentials_would_become_unreadable() {
         return;
     }
     let home = tempfile::tempdir().unwrap();
+    fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
     let identity = || {
         let mut command = program();
         command.args(["doctor", "--json", "--model", IRIS, "--registry", "s3://models", "--key", "secretsmanager:kek"]);

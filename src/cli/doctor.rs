@@ -10,7 +10,7 @@ use serde_json::json;
 use super::block_on;
 use crate::config::doctor::DoctorArgs;
 use crate::config::platform::Platform;
-use crate::config::serve::Serve;
+use crate::config::serve::{Serve, Source};
 use crate::config::{LOG_OF_VERBS, aws};
 use crate::keys::{KeyError, KeySource, Keys};
 use crate::sandbox::{self, Mode, Report, State};
@@ -60,7 +60,7 @@ fn examine(config: &Serve) -> anyhow::Result<Vec<Finding>> {
     let report = sandbox::confine(&policy)?;
     let mut findings = vec![settings(config)];
     findings.extend(layers(&report, config.sandbox.mode));
-    findings.extend(config.source.path().map(files));
+    findings.extend(config.source.path().map(|path| files(path, matches!(config.source, Source::Many(_)))));
     findings.extend(config.source.is_on_aws().then(certificates));
     if let Some(source) = config.source.key() {
         let mut outcome = None;
@@ -106,7 +106,8 @@ fn layers(report: &Report, mode: Mode) -> impl Iterator<Item = Finding> {
     })
 }
 
-fn files(path: &Path) -> Finding {
+/// `later`: models may be mounted after the start.
+fn files(path: &Path, later: bool) -> Finding {
     let subject = "model files".to_owned();
     match fs::read_dir(path) {
         Ok(_) => {
@@ -118,7 +119,11 @@ fn files(path: &Path) -> Finding {
                 _ => format!("chmod -R o+rX {0}, or start the program as the owner of {0}", path.display()),
             };
             let found = format!("{}: {error}", path.display());
-            Finding { subject, verdict: Verdict::Failed, found, remedy: Some(remedy) }
+            let verdict = match later && error.kind() == ErrorKind::NotFound {
+                true => Verdict::Warning,
+                false => Verdict::Failed,
+            };
+            Finding { subject, verdict, found, remedy: Some(remedy) }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `strongroom healthcheck`: whether a server on this machine is ready.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use anyhow::{Context, bail};
 
@@ -25,8 +25,10 @@ pub fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
         ureq::Agent::new_with_config(config).get(&url).call().with_context(|| format!("no answer from {url}"))?;
     let status = answer.status();
     if !status.is_success() {
-        let body = answer.body_mut().with_config().limit(MOST_SHOWN).read_to_string().unwrap_or_default();
-        bail!("{url} answered {status}: {}", body.escape_debug());
+        let mut body = Vec::new();
+        // What comes of it is shown, whatever ends it.
+        let _ = answer.body_mut().as_reader().take(MOST_SHOWN).read_to_end(&mut body);
+        bail!("{url} answered {status}: {}", String::from_utf8_lossy(&body).escape_debug());
     }
     writeln!(std::io::stdout(), "ready")?;
     Ok(())

@@ -34,7 +34,9 @@ const AWS_PORTS: [u16; 3] = [443, 80, 53];
 const URLS: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_SERVICE_ENDPOINT"];
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 /// Variables that name a file; a token's is replaced by another of the same directory.
-const FILES: [&str; 4] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+const FILES: [&str; 3] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "SSL_CERT_FILE"];
+/// And one that lists directories.
+const DIRECTORIES: &str = "SSL_CERT_DIR";
 const TOKENS: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
 
 /// The policy for `source`, listening on `listens`.
@@ -50,11 +52,10 @@ pub(super) fn policy(mode: Mode, source: &Source, listens: u16) -> Policy {
 fn aws_files() -> Vec<PathBuf> {
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".aws"));
     let named = FILES.into_iter().filter_map(std::env::var_os).map(PathBuf::from);
-    let tokens = TOKENS
-        .into_iter()
-        .filter_map(std::env::var_os)
-        .filter_map(|path| Path::new(&path).parent().map(Path::to_owned));
-    home.into_iter().chain(named).chain(tokens).collect()
+    let tokens = TOKENS.into_iter().filter_map(std::env::var_os).filter_map(|path| directory_of(Path::new(&path)));
+    let lists = std::env::var_os(DIRECTORIES);
+    let listed = lists.iter().flat_map(std::env::split_paths);
+    home.into_iter().chain(named).chain(tokens).chain(listed).collect()
 }
 
 fn aws_ports() -> Vec<u16> {
@@ -65,6 +66,11 @@ fn aws_ports() -> Vec<u16> {
     ports.sort_unstable();
     ports.dedup();
     ports
+}
+
+/// The directory of a file, where that is not all of `/`.
+fn directory_of(file: &Path) -> Option<PathBuf> {
+    file.parent().filter(|directory| directory.parent().is_some()).map(Path::to_owned)
 }
 
 /// Ports of `endpoint_url` in the shared configuration file, of whatever profile.

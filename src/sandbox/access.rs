@@ -1,5 +1,6 @@
 //! Which files and ports are left, by Landlock: a kernel that has it holds the process to them without being asked again.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -9,8 +10,9 @@ use landlock::{
 
 use super::{Policy, State};
 
-/// What any server reads of its system: names of hosts, certificates, its own memory and cores.
-pub const SYSTEM_PATHS: [&str; 15] = [
+/// What any server reads of its system: names of hosts, certificates, its own memory and cores, and random numbers, which a
+/// program that is linked statically may take from there.
+pub const SYSTEM_PATHS: [&str; 19] = [
     "/etc/hosts",
     "/etc/resolv.conf",
     "/etc/nsswitch.conf",
@@ -21,23 +23,26 @@ pub const SYSTEM_PATHS: [&str; 15] = [
     "/etc/ca-certificates",
     "/usr/share/ca-certificates",
     "/usr/local/share/ca-certificates",
+    "/var/lib/ca-certificates",
     "/proc/self",
     "/proc/meminfo",
+    "/proc/cpuinfo",
     "/proc/sys/vm/overcommit_memory",
     "/sys/fs/cgroup",
     "/sys/devices/system/cpu",
+    "/dev/urandom",
+    "/dev/random",
 ];
 
 /// The interface whose every right is asked for; an older kernel gives those it knows.
 const WANTED: ABI = ABI::V6;
-/// The first that knows of ports.
-const KNOWS_PORTS: ABI = ABI::V4;
+/// The first that knows of ports (4) and keeps signals and sockets of Unix within the process, too.
+const KNOWS_PORTS: ABI = ABI::V6;
 
 /// Leaves reading of the policy's paths and the system's; those that are not there are left out.
 pub(super) fn restrict_files(policy: &Policy) -> State {
     let system = SYSTEM_PATHS.iter().map(Path::new);
-    // A directory of models may be mounted later, below what is there now.
-    let serves = policy.serves.iter().filter_map(|path| path.ancestors().find(|place| place.exists()));
+    let serves = policy.serves.iter().filter_map(|path| place_of(path));
     let wanted = policy.reads.iter().map(PathBuf::as_path).chain(system).filter(|path| path.exists());
     let paths: Vec<&Path> = serves.chain(wanted).collect();
     let rules = path_beneath_rules(&paths, AccessFs::ReadFile | AccessFs::ReadDir);
@@ -49,7 +54,20 @@ pub(super) fn restrict_files(policy: &Policy) -> State {
     state(restricted, |abi| State::InForce(format!("read only, {} places, Landlock {}", paths.len(), abi as i32)))
 }
 
-/// Leaves the policy's ports; sockets of Unix and signals stay within the process.
+/// Where what is served will be: the path, or what there is above it as long as it is not there, as a directory of models
+/// may be made or mounted below that later. Never all of `/`.
+fn place_of(path: &Path) -> Option<&Path> {
+    for place in path.ancestors() {
+        match place.metadata() {
+            Ok(_) => return place.parent().is_some().then_some(place),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// Leaves the policy's ports; signals, and sockets of Unix without a name in a directory, stay within the process.
 pub(super) fn restrict_ports(policy: &Policy) -> State {
     let connects = policy.connects.iter().map(|&port| Ok(NetPort::new(port, AccessNet::ConnectTcp)));
     let restricted = Ruleset::default()
@@ -61,7 +79,7 @@ pub(super) fn restrict_ports(policy: &Policy) -> State {
         .and_then(RulesetCreated::restrict_self);
     state(restricted, |abi| match abi >= KNOWS_PORTS {
         true => State::InForce(format!("listens on {}, connects to {}", policy.listens, list(&policy.connects))),
-        false => State::missing("this kernel's Landlock does not know ports", "Linux 6.7 or later does"),
+        false => State::missing("this kernel's Landlock does not know ports and processes", "Linux 6.12 or later does"),
     })
 }
 

@@ -27,8 +27,8 @@ pub struct Call {
 pub struct Condition {
     /// Which argument, from 0.
     pub argument: u8,
-    /// Which bits of its lower half.
-    pub mask: u32,
+    /// Which of its bits; those of the lower half alone, where the kernel takes it for an `int`.
+    pub mask: u64,
     /// What they must be.
     pub value: Value,
 }
@@ -47,7 +47,7 @@ const fn always(name: &'static str, number: c_long) -> Call {
 }
 
 const fn masked(argument: u8, mask: c_int, value: c_int) -> Condition {
-    Condition { argument, mask: mask.cast_unsigned(), value: Value::Is(value.cast_unsigned()) }
+    Condition { argument, mask: mask.cast_unsigned() as u64, value: Value::Is(value.cast_unsigned()) }
 }
 
 const fn exactly(argument: u8, value: c_int) -> Condition {
@@ -58,12 +58,25 @@ const fn exactly(argument: u8, value: c_int) -> Condition {
 const TO_READ: c_int = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND;
 /// The bits of a socket's type that are not flags.
 const SOCKET_TYPE: c_int = 0xf;
+const fn null(argument: u8) -> Condition {
+    Condition { argument, mask: u64::MAX, value: Value::Is(0) }
+}
+
+/// A socket of the internet, and none of the protocols that look like TCP and are bound by no rule for its ports.
+const fn socket(domain: c_int, kind: c_int, protocol: c_int) -> [Condition; 3] {
+    [exactly(0, domain), masked(1, SOCKET_TYPE, kind), exactly(2, protocol)]
+}
+
 const NOT_EXECUTABLE: Condition = masked(2, libc::PROT_EXEC, 0);
-const TCP_OR_UDP: [&[Condition]; 5] = [
-    &[exactly(0, libc::AF_INET), masked(1, SOCKET_TYPE, libc::SOCK_STREAM)],
-    &[exactly(0, libc::AF_INET), masked(1, SOCKET_TYPE, libc::SOCK_DGRAM)],
-    &[exactly(0, libc::AF_INET6), masked(1, SOCKET_TYPE, libc::SOCK_STREAM)],
-    &[exactly(0, libc::AF_INET6), masked(1, SOCKET_TYPE, libc::SOCK_DGRAM)],
+const TCP_OR_UDP: [&[Condition]; 9] = [
+    &socket(libc::AF_INET, libc::SOCK_STREAM, 0),
+    &socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_TCP),
+    &socket(libc::AF_INET, libc::SOCK_DGRAM, 0),
+    &socket(libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_UDP),
+    &socket(libc::AF_INET6, libc::SOCK_STREAM, 0),
+    &socket(libc::AF_INET6, libc::SOCK_STREAM, libc::IPPROTO_TCP),
+    &socket(libc::AF_INET6, libc::SOCK_DGRAM, 0),
+    &socket(libc::AF_INET6, libc::SOCK_DGRAM, libc::IPPROTO_UDP),
     // How the C library finds out which addresses this machine has, before it looks up a name.
     &[exactly(0, libc::AF_NETLINK), exactly(2, libc::NETLINK_ROUTE)],
 ];
@@ -97,7 +110,18 @@ pub const ALLOWED: &[Call] = &[
     always("getdents64", libc::SYS_getdents64),
     always("getcwd", libc::SYS_getcwd),
     always("fadvise64", libc::SYS_fadvise64),
-    always("fcntl", libc::SYS_fcntl),
+    // Flags and copies of descriptors; not whom to signal.
+    Call {
+        name: "fcntl",
+        number: libc::SYS_fcntl,
+        when: &[
+            &[exactly(1, libc::F_GETFD)],
+            &[exactly(1, libc::F_SETFD)],
+            &[exactly(1, libc::F_GETFL)],
+            &[exactly(1, libc::F_SETFL)],
+            &[exactly(1, libc::F_DUPFD_CLOEXEC)],
+        ],
+    },
     Call {
         name: "ioctl",
         number: libc::SYS_ioctl,
@@ -111,7 +135,12 @@ pub const ALLOWED: &[Call] = &[
     always("write", libc::SYS_write),
     always("writev", libc::SYS_writev),
     Call { name: "socket", number: libc::SYS_socket, when: &TCP_OR_UDP },
-    always("socketpair", libc::SYS_socketpair),
+    // Its two ends are connected to each other, and to nothing else.
+    Call {
+        name: "socketpair",
+        number: libc::SYS_socketpair,
+        when: &[&[exactly(0, libc::AF_UNIX), masked(1, SOCKET_TYPE, libc::SOCK_STREAM)]],
+    },
     always("pipe2", libc::SYS_pipe2),
     always("bind", libc::SYS_bind),
     always("listen", libc::SYS_listen),
@@ -122,9 +151,10 @@ pub const ALLOWED: &[Call] = &[
     always("getpeername", libc::SYS_getpeername),
     always("getsockopt", libc::SYS_getsockopt),
     always("setsockopt", libc::SYS_setsockopt),
-    always("sendto", libc::SYS_sendto),
-    always("sendmsg", libc::SYS_sendmsg),
-    always("sendmmsg", libc::SYS_sendmmsg),
+    // MSG_FASTOPEN would connect.
+    Call { name: "sendto", number: libc::SYS_sendto, when: &[&[masked(3, libc::MSG_FASTOPEN, 0)]] },
+    Call { name: "sendmsg", number: libc::SYS_sendmsg, when: &[&[masked(2, libc::MSG_FASTOPEN, 0)]] },
+    Call { name: "sendmmsg", number: libc::SYS_sendmmsg, when: &[&[masked(3, libc::MSG_FASTOPEN, 0)]] },
     always("recvfrom", libc::SYS_recvfrom),
     always("recvmsg", libc::SYS_recvmsg),
     always("epoll_create1", libc::SYS_epoll_create1),
@@ -167,7 +197,7 @@ pub const ALLOWED: &[Call] = &[
         when: &[&[exactly(0, libc::PR_SET_NAME)], &[exactly(0, libc::PR_SET_VMA)]],
     },
     // To ask for a bound, not to set one.
-    Call { name: "prlimit64", number: libc::SYS_prlimit64, when: &[&[exactly(2, 0)]] },
+    Call { name: "prlimit64", number: libc::SYS_prlimit64, when: &[&[null(2)]] },
     // time
     always("clock_gettime", libc::SYS_clock_gettime),
     always("clock_getres", libc::SYS_clock_getres),
@@ -182,7 +212,7 @@ pub const ALLOWED: &[Call] = &[
     Call {
         name: "tgkill",
         number: libc::SYS_tgkill,
-        when: &[&[Condition { argument: 0, mask: u32::MAX, value: Value::OwnId }]],
+        when: &[&[Condition { argument: 0, mask: 0xffff_ffff, value: Value::OwnId }]],
     },
     always("restart_syscall", libc::SYS_restart_syscall),
     always("uname", libc::SYS_uname),
@@ -241,6 +271,6 @@ fn condition(condition: &Condition) -> Result<SeccompCondition, BackendError> {
         Value::Is(value) => value,
         Value::OwnId => std::process::id(),
     };
-    let bits = SeccompCmpOp::MaskedEq(condition.mask.into());
-    SeccompCondition::new(condition.argument, SeccompCmpArgLen::Dword, bits, value.into())
+    let len = if condition.mask > u32::MAX.into() { SeccompCmpArgLen::Qword } else { SeccompCmpArgLen::Dword };
+    SeccompCondition::new(condition.argument, len, SeccompCmpOp::MaskedEq(condition.mask), value.into())
 }

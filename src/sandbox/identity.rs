@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::thread::Builder;
 
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{
@@ -55,7 +56,9 @@ pub(super) fn leave_root(policy: &Policy) -> State {
         Ok(()) => State::InForce(format!("user {UID}")),
         Err(error) => State::missing(
             format!("still root, as it may not change its user ({error})"),
-            format!("start it as user {UID}, or leave it CAP_SETUID and CAP_SETGID"),
+            format!(
+                "start it as user {UID}; to become it takes CAP_SETUID, CAP_SETGID and a user namespace that knows it"
+            ),
         ),
     }
 }
@@ -74,7 +77,10 @@ fn refused_to(needed: &[&Path]) -> Option<Refused> {
         Ok(()) => needed.iter().find_map(|path| unreadable(path)),
         Err(_) => None,
     };
-    let path = std::thread::scope(|scope| scope.spawn(look).join().ok().flatten())?;
+    let path = std::thread::scope(|scope| {
+        let thread = Builder::new().name("another user".to_owned()).spawn_scoped(scope, look).ok()?;
+        thread.join().ok().flatten()
+    })?;
     Some(Refused { path })
 }
 

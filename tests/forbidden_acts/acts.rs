@@ -138,6 +138,26 @@ pub const ACTS: &[Act] = &[
     act("open a raw socket", |_| socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP).map(drop)),
     act("open a packet socket", |_| socket(libc::AF_PACKET, libc::SOCK_RAW, 0).map(drop)),
     act("open a socket of Unix", |_| socket(libc::AF_UNIX, libc::SOCK_STREAM, 0).map(drop)),
+    act("open a socket of several paths", |_| socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP).map(drop)),
+    act("send by a name in a directory", |_| {
+        let ends = [0_u32; 2];
+        let pair = [libc::AF_UNIX as usize, libc::SOCK_DGRAM as usize, 0, at(&ends), 0, 0];
+        ignore(libc::SYS_socketpair, pair)
+    }),
+    act("connect by the first packet", |stage| {
+        let stream = socket(libc::AF_INET, libc::SOCK_STREAM, 0)?;
+        // struct sockaddr_in: family, port and address as the network has them.
+        let mut address = [0_u8; 16];
+        address[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
+        address[2..4].copy_from_slice(&stage.stranger.port().to_be_bytes());
+        address[4..8].copy_from_slice(&[127, 0, 0, 1]);
+        let word = *b"word";
+        ignore(libc::SYS_sendto, [stream, at(&word), 4, libc::MSG_FASTOPEN as usize, at(&address), 16])
+    }),
+    act("have another process signalled", |stage| {
+        let stream = socket(libc::AF_INET, libc::SOCK_STREAM, 0)?;
+        ignore(libc::SYS_fcntl, [stream, libc::F_SETOWN as usize, stage.other as usize, 0, 0, 0])
+    }),
     act("open a socket to the kernel's auditor", |_| {
         socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_AUDIT).map(drop)
     }),
@@ -184,4 +204,4 @@ pub const ACTS: &[Act] = &[
     act("take another personality", |_| ignore(libc::SYS_personality, [0x0040_0000, 0, 0, 0, 0, 0])),
 ];
 
-const _: () = assert!(size_of::<*const c_void>() == size_of::<usize>() && ACTS.len() >= 30);
+const _: () = assert!(size_of::<*const c_void>() == size_of::<usize>() && ACTS.len() > 60);
