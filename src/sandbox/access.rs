@@ -107,3 +107,15 @@ fn list(ports: &[u16]) -> String {
         ports => ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" "),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_opens_what_is_above_it_but_never_all_of_the_machine() {
+        assert_eq!(place_of(Path::new("/proc/self/none/at/all")), Some(Path::new("/proc/self")));
+        assert_eq!(place_of(Path::new("/nowhere/at/all")), None);
+        assert_eq!(place_of(Path::new("/")), None);
+    }
+}
