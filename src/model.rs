@@ -5,6 +5,7 @@
 //! run sessions of it.
 
 mod error;
+mod lower;
 mod machine;
 mod onnx;
 mod pool;

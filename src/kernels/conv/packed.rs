@@ -1,0 +1,70 @@
+//! Weights in the order in which the inner loop wants them.
+
+use crate::{Arena, LANES};
+
+/// How an input's channels come: in blocks, or as planes of one channel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    pub(super) lanes: usize,
+    in_channels: usize,
+}
+
+impl Source {
+    pub(super) fn new(lanes: usize, in_channels: usize) -> Self {
+        Self { lanes, in_channels }
+    }
+
+    /// Planes of an image.
+    pub(super) fn planes(self) -> usize {
+        self.in_channels.div_ceil(self.lanes)
+    }
+
+    /// Blocks of channels that the kernel loops over; planar channels are one block.
+    pub(super) fn blocks(self) -> usize {
+        if self.lanes == 1 { 1 } else { self.planes() }
+    }
+
+    /// Channels of such a block.
+    pub(super) fn channels(self) -> usize {
+        if self.lanes == 1 { self.in_channels } else { LANES }
+    }
+
+    /// Channels in all, with those that pad the last block.
+    pub(super) fn numbers(self) -> usize {
+        self.blocks() * self.channels()
+    }
+}
+
+/// Group of output blocks by group; in it block of input channels, tap, channel, output block, lane. What pads is zero.
+pub(super) fn pack(
+    weights: &[f32],
+    [out_channels, in_channels, taps]: [usize; 3],
+    source: Source,
+    group: usize,
+) -> Arena {
+    let blocks = out_channels.div_ceil(LANES);
+    let mut packed = Arena::new(blocks * source.numbers() * taps * LANES);
+    let mut to = packed.numbers_mut().chunks_exact_mut(LANES);
+    for first in (0..blocks).step_by(group) {
+        let out_blocks = first..blocks.min(first + group);
+        for channels in (0..source.numbers()).step_by(source.channels()) {
+            for tap in 0..taps {
+                for channel in channels..channels + source.channels() {
+                    for block in out_blocks.clone() {
+                        let Some(lanes) = to.next() else { return packed };
+                        if channel >= in_channels {
+                            continue;
+                        }
+                        for (lane, number) in lanes.iter_mut().enumerate() {
+                            let out = block * LANES + lane;
+                            if out < out_channels {
+                                *number = weights[(out * in_channels + channel) * taps + tap];
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    packed
+}
