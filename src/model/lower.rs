@@ -51,8 +51,8 @@ fn regions(model: &TypedModel, recognised: &BTreeMap<usize, Recognised>) -> Trac
     for id in model.eval_order()? {
         let node = &model.nodes()[id];
         let is_layer = recognised.contains_key(&id);
-        let inputs = recognised.get(&id).map_or(&node.inputs[..], |found| &found.inputs[..]);
-        let deepest = inputs.iter().map(|input| {
+        let inputs = recognised.get(&id).map_or(node.inputs.to_vec(), |found| found.inputs(node));
+        let deepest = inputs.into_iter().map(|input| {
             let changes = recognised.contains_key(&input.node) != is_layer;
             depth[input.node] + usize::from(changes)
         });
@@ -78,13 +78,14 @@ fn replace(
     for id in region {
         let found = &recognised[id];
         let mut from = Vec::new();
-        for input in &found.inputs {
-            let value = match values.get(input) {
+        // As the graph is now: what comes from a region that was replaced already has moved.
+        for input in found.inputs(&model.nodes()[*id]) {
+            let value = match values.get(&input) {
                 Some(value) => *value,
                 None => {
-                    inputs.push(*input);
-                    let value = net.input(recognise::shape_of(model, *input)?);
-                    values.insert(*input, value);
+                    inputs.push(input);
+                    let value = net.input(recognise::shape_of(model, input)?);
+                    values.insert(input, value);
                     value
                 }
             };

@@ -18,11 +18,19 @@ use tract_onnx::tract_core::ops::nn::{DataFormat, HardSwish, LeakyRelu, Reduce, 
 use super::TypedNode;
 use super::layer::{ConvLayer, Layer, ScaleLayer};
 
-/// A layer and the outlets it is computed from; what is constant is in the layer.
+/// A layer and what it is computed from; what is constant is in the layer.
 #[derive(Debug, Clone)]
 pub(super) struct Recognised {
     pub(super) layer: Layer,
-    pub(super) inputs: Vec<OutletId>,
+    /// Which of the node's inputs the layer's are.
+    slots: Vec<usize>,
+}
+
+impl Recognised {
+    /// Where the layer's inputs come from; `node` is the one that was recognised.
+    pub(super) fn inputs(&self, node: &TypedNode) -> Vec<OutletId> {
+        self.slots.iter().map(|slot| node.inputs[*slot]).collect()
+    }
 }
 
 /// The layer that `node` is, if its shapes are known and all its numbers are `f32`.
@@ -63,7 +71,7 @@ pub(super) fn layer(model: &TypedModel, node: &TypedNode) -> Option<Recognised> 
     }
     if let Some(AxisOp::Add(_) | AxisOp::Rm(_) | AxisOp::Reshape(..)) = op.downcast_ref::<AxisOp>() {
         let input = node.node.inputs[0];
-        return (node.shape(input)? == output).then(|| Recognised { layer: Layer::Alias, inputs: vec![input] });
+        return (node.shape(input)? == output).then(|| Recognised { layer: Layer::Alias, slots: vec![0] });
     }
     node.linear(op.downcast_ref::<EinSum>()?)
 }
@@ -127,13 +135,13 @@ impl Seen<'_> {
             adds: false,
             finish: Finish::default(),
         })?;
-        Some(Recognised { layer: Layer::Conv(layer), inputs: vec![input] })
+        Some(Recognised { layer: Layer::Conv(layer), slots: vec![0] })
     }
 
     fn pool(&self, spec: &PoolSpec, pooling: Pooling) -> Option<Recognised> {
         let input = self.input(0)?;
         let window = window(spec, self.shape(input)?)?;
-        Some(Recognised { layer: Layer::Pool(Pool { window, pooling }), inputs: vec![input] })
+        Some(Recognised { layer: Layer::Pool(Pool { window, pooling }), slots: vec![0] })
     }
 
     /// A sum over rows and columns, which is their mean times their number.
@@ -143,13 +151,13 @@ impl Seen<'_> {
         let is_plane = reduce.axes.iter().copied().sorted().eq([2, 3]) && self.fact(input)?.rank() == 4;
         let is_sum = matches!(reduce.reducer, Reducer::Sum);
         let layer = (is_plane && is_sum).then_some(Layer::PlaneMean((from.height * from.width) as f32))?;
-        Some(Recognised { layer, inputs: vec![input] })
+        Some(Recognised { layer, slots: vec![0] })
     }
 
     fn concat(&self, concat: &TypedConcat) -> Option<Recognised> {
-        let inputs = self.node.inputs.to_vec();
-        let all_images = inputs.iter().all(|input| self.shape(*input).is_some());
-        (concat.axis == 1 && all_images).then_some(Recognised { layer: Layer::Concat, inputs })
+        let all_images = self.node.inputs.iter().all(|input| self.shape(*input).is_some());
+        let slots = (0..self.node.inputs.len()).collect();
+        (concat.axis == 1 && all_images).then_some(Recognised { layer: Layer::Concat, slots })
     }
 
     fn unary(&self, unary: &ElementWiseOp) -> Option<Recognised> {
@@ -167,29 +175,27 @@ impl Seen<'_> {
         };
         let finish = Finish { activation, ..Finish::default() };
         let layer = Layer::Scale(ScaleLayer { finish, ..ScaleLayer::identity(self.output.channels) });
-        Some(Recognised { layer, inputs: vec![input] })
+        Some(Recognised { layer, slots: vec![0] })
     }
 
     fn binary(&self, binary: &TypedBinOp) -> Option<Recognised> {
         let (left, right) = (self.input(0)?, self.input(1)?);
         let operation = operation(binary)?;
         match (self.constant(left), self.constant(right)) {
-            (None, Some(constant)) => self.with_constant(operation, left, constant, false),
-            (Some(constant), None) => self.with_constant(operation, right, constant, true),
+            (None, Some(constant)) => self.with_constant(operation, 0, constant),
+            (Some(constant), None) => self.with_constant(operation, 1, constant),
             (None, None) => self.of_two(operation, left, right),
             (Some(_), Some(_)) => None,
         }
     }
 
-    /// `input` and a constant that is the same for all pixels of a channel.
+    /// The input in `slot` and a constant that is the same for all pixels of a channel.
     fn with_constant(
         &self,
         operation: Operation,
-        input: OutletId,
-        constant: &Tensor,
-        constant_first: bool,
+        slot: usize, constant: &Tensor,
     ) -> Option<Recognised> {
-        let channels = self.output.channels;
+        let (channels, input) = (self.output.channels, self.input(slot)?);
         if self.shape(input)? != self.output {
             return None;
         }
@@ -203,7 +209,7 @@ impl Seen<'_> {
         let numbers = spread(by_channel.then(|| numbers(constant))??, channels)?;
         let uniform = || numbers.iter().all_equal_value().ok().copied();
         let mut layer = ScaleLayer::identity(channels);
-        match (operation, constant_first) {
+        match (operation, slot == 1) {
             (Operation::Add, _) => layer.offset = numbers,
             (Operation::Multiply, _) => layer.scale = numbers,
             (Operation::Subtract, false) => layer.offset = numbers.iter().map(|number| -number).collect(),
@@ -216,7 +222,7 @@ impl Seen<'_> {
             (Operation::Max, _) => layer.finish.low = uniform()?,
             (Operation::Min, _) => layer.finish.high = uniform()?,
         }
-        Some(Recognised { layer: Layer::Scale(layer), inputs: vec![input] })
+        Some(Recognised { layer: Layer::Scale(layer), slots: vec![slot] })
     }
 
     /// Two values; the one that is of one pixel, if any, becomes the second.
@@ -227,14 +233,14 @@ impl Seen<'_> {
         }
         let pixel = Shape { height: 1, width: 1, ..self.output };
         let commutes = !matches!(operation, Operation::Subtract | Operation::Divide);
-        let inputs = if a == self.output && (b == self.output || b == pixel) {
-            vec![left, right]
+        let slots = if a == self.output && (b == self.output || b == pixel) {
+            vec![0, 1]
         } else if commutes && b == self.output && a == pixel {
-            vec![right, left]
+            vec![1, 0]
         } else {
             return None;
         };
-        Some(Recognised { layer: Layer::Combine(operation, Finish::default()), inputs })
+        Some(Recognised { layer: Layer::Combine(operation, Finish::default()), slots })
     }
 
     /// A fully connected layer: a convolution of one pixel.
@@ -258,7 +264,7 @@ impl Seen<'_> {
             adds: false,
             finish: Finish::default(),
         })?;
-        Some(Recognised { layer: Layer::Conv(layer), inputs: vec![input] })
+        Some(Recognised { layer: Layer::Conv(layer), slots: vec![0] })
     }
 }
 
