@@ -29,6 +29,8 @@ pub enum Activation {
     Gelu,
     /// The hyperbolic tangent.
     Tanh,
+    /// The error function.
+    Erf,
 }
 
 /// Runs of blocks in memory: `rows` of them, each of `len` numbers, `stride` apart.
@@ -86,6 +88,7 @@ impl Activation {
                 }
                 Self::Gelu => gelu::<S>(x),
                 Self::Tanh => tanh::<S>(x),
+                Self::Erf => erf::<S>(x),
             }
         }
     }
@@ -134,22 +137,41 @@ unsafe fn tanh<S: Simd>(x: S::Block) -> S::Block {
     }
 }
 
-/// `x / 2 (1 + erf(x / sqrt 2))`, erf by Abramowitz and Stegun 7.1.26 (off by 1.5e-7 at most).
+/// `1 - erf(|x|)`, by Abramowitz and Stegun 7.1.26 (off by 1.5e-7 at most).
 #[inline(always)]
-unsafe fn gelu<S: Simd>(x: S::Block) -> S::Block {
+unsafe fn beyond<S: Simd>(size: S::Block) -> S::Block {
     // SAFETY: the processor has `S`.
     unsafe {
-        let (zero, one) = (S::splat(0.0), S::splat(1.0));
-        let z = S::mul(x, S::splat(std::f32::consts::FRAC_1_SQRT_2));
-        let size = S::max(z, S::sub(zero, z));
+        let one = S::splat(1.0);
         let t = S::div(one, S::mul_add(size, S::splat(0.327_591_1), one));
         let mut p = S::splat(1.061_405_4);
         for coefficient in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
             p = S::mul_add(p, t, S::splat(coefficient));
         }
-        // The share beyond |z|, halved: below the middle it is the answer's, above it is what is missing.
-        let tail = S::mul(S::mul(p, t), exp::<S>(S::sub(zero, S::mul(size, size))));
-        let missing = S::mul(S::mul(tail, size), S::splat(std::f32::consts::FRAC_1_SQRT_2));
-        S::sub(S::max(x, zero), missing)
+        S::mul(S::mul(p, t), exp::<S>(S::sub(S::splat(0.0), S::mul(size, size))))
+    }
+}
+
+#[inline(always)]
+unsafe fn erf<S: Simd>(x: S::Block) -> S::Block {
+    // SAFETY: the processor has `S`.
+    unsafe {
+        let (zero, one) = (S::splat(0.0), S::splat(1.0));
+        let size = S::max(x, S::sub(zero, x));
+        let inside = S::sub(one, beyond::<S>(size));
+        // With the sign of x, which a held multiple of it has.
+        S::mul(inside, clamp::<S>(S::mul(x, S::splat(f32::MAX)), -1.0, 1.0))
+    }
+}
+
+/// `x / 2 (1 + erf(x / sqrt 2))`: the whole of what is positive, less the share beyond.
+#[inline(always)]
+unsafe fn gelu<S: Simd>(x: S::Block) -> S::Block {
+    // SAFETY: the processor has `S`.
+    unsafe {
+        let zero = S::splat(0.0);
+        let size = S::max(x, S::sub(zero, x));
+        let share = beyond::<S>(S::mul(size, S::splat(std::f32::consts::FRAC_1_SQRT_2)));
+        S::sub(S::max(x, zero), S::mul(S::mul(share, size), S::splat(0.5)))
     }
 }

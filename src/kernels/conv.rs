@@ -1,7 +1,7 @@
 //! Convolution: bias, activation and an addition on the way to memory.
 
 mod packed;
-mod tile;
+pub(crate) mod tile;
 
 use super::activation::Activation;
 use super::{Arena, LANES, Level, Place};

@@ -14,22 +14,26 @@
 
 mod activation;
 mod arena;
+mod attention;
 mod channelwise;
 mod conv;
 mod convert;
 mod depthwise;
 mod level;
+mod norm;
 mod place;
 mod pool;
 mod simd;
 
 pub use activation::Activation;
 pub use arena::Arena;
+pub use attention::Attention;
 pub use channelwise::{Channelwise, Operation, combine, fill_halo};
 pub use conv::{Conv, Finish, Window};
 pub use convert::{from_planar, to_planar};
 pub use depthwise::Depthwise;
 pub use level::Level;
+pub use norm::LayerNorm;
 pub use place::{Halo, Place, Shape};
 pub use pool::{Pool, Pooling, mean_of_planes};
 pub use simd::LANES;

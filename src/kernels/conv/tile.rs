@@ -9,27 +9,27 @@ use crate::simd::{Avx2, Avx512};
 use crate::simd::{LANES, Portable, Simd};
 
 /// Everything one call needs; strides in numbers.
-pub(super) struct Tile<'a> {
+pub(crate) struct Tile<'a> {
     /// The first tap of the first pixel.
-    pub(super) input: *const f32,
+    pub(crate) input: *const f32,
     /// Of these output blocks, packed.
-    pub(super) weights: *const f32,
-    pub(super) bias: *const f32,
+    pub(crate) weights: *const f32,
+    pub(crate) bias: *const f32,
     /// What is added at the first pixel, or null.
-    pub(super) residual: *const f32,
-    pub(super) output: *mut f32,
-    pub(super) blocks: usize,
-    pub(super) kernel: [usize; 2],
-    pub(super) channels: usize,
-    pub(super) block_stride: usize,
-    pub(super) tap_stride: [usize; 2],
-    pub(super) channel_stride: usize,
+    pub(crate) residual: *const f32,
+    pub(crate) output: *mut f32,
+    pub(crate) blocks: usize,
+    pub(crate) kernel: [usize; 2],
+    pub(crate) channels: usize,
+    pub(crate) block_stride: usize,
+    pub(crate) tap_stride: [usize; 2],
+    pub(crate) channel_stride: usize,
     /// From one pixel's input to the next one's.
-    pub(super) step: usize,
+    pub(crate) step: usize,
     /// From one output block to the next.
-    pub(super) output_stride: usize,
-    pub(super) residual_stride: usize,
-    pub(super) finish: &'a Finish,
+    pub(crate) output_stride: usize,
+    pub(crate) residual_stride: usize,
+    pub(crate) finish: &'a Finish,
 }
 
 /// # Safety
@@ -115,7 +115,7 @@ unsafe fn finish<S: Simd>(t: &Tile<'_>, blocks: usize, pixels: usize) {
 type Run = unsafe fn(&Tile<'_>);
 
 /// The tile functions of a row: one for pairs of output blocks, one for a last single block.
-pub(super) struct Tiled {
+pub(crate) struct Tiled {
     pixels: usize,
     columns: usize,
     one: Run,
@@ -126,21 +126,26 @@ pub(super) struct Tiled {
 impl Tiled {
     /// For rows of `columns` pixels, cut into as few tiles as registers allow, of one size: the last one begins earlier
     /// and computes some pixels once more.
-    pub(super) fn new(level: Level, columns: usize, step: usize) -> Self {
+    pub(crate) fn new(level: Level, columns: usize, step: usize) -> Self {
         let tiles = columns.div_ceil(level.pixels());
         let pixels = columns.div_ceil(tiles.max(1)).max(1);
         Self { pixels, columns, one: run_of(level, 1, pixels, step), two: run_of(level, 2, pixels, step), level }
     }
 
+    /// Of a tile.
+    pub(crate) fn pixels(&self) -> usize {
+        self.pixels
+    }
+
     /// Where tiles begin.
-    pub(super) fn columns(&self) -> impl Iterator<Item = usize> + use<> {
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> + use<> {
         let last = self.columns - self.pixels;
         (0..self.columns).step_by(self.pixels).map(move |column| column.min(last))
     }
 
     /// # Safety
     /// As for [`tile`], with `blocks` (1 or 2) for `OB` and the tile's pixels.
-    pub(super) unsafe fn run(&self, tile: &Tile<'_>, blocks: usize) {
+    pub(crate) unsafe fn run(&self, tile: &Tile<'_>, blocks: usize) {
         // SAFETY: the caller's.
         unsafe {
             if blocks == 1 {
@@ -173,7 +178,7 @@ impl crate::level::Kernel for FinishTile<'_> {
 
 impl Level {
     /// Output blocks of a tile.
-    pub(super) fn blocks(self) -> usize {
+    pub(crate) fn blocks(self) -> usize {
         match self {
             Self::Portable => 1,
             #[cfg(target_arch = "x86_64")]

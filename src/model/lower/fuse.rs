@@ -1,8 +1,8 @@
 //! Layers that become part of the one before them.
 
-use strongroom_kernels::{Activation, Finish, Operation};
+use strongroom_kernels::{Activation, Finish, Operation, Shape};
 
-use super::layer::{ConvLayer, Layer, Net, ScaleLayer, Value};
+use super::layer::{ConvLayer, Layer, Net, NetNode, NormLayer, ScaleLayer, Value};
 
 /// Fuses until nothing is left to fuse.
 pub(super) fn fuse(net: &mut Net) {
@@ -23,15 +23,22 @@ fn fuse_once(net: &mut Net) -> bool {
     net.nodes.len() < before
 }
 
+/// Whether a node changes nothing, not even the shape.
+fn is_same(shapes: &[Shape], node: &NetNode) -> bool {
+    matches!(node.layer, Layer::Alias) && shapes[node.inputs[0]] == shapes[node.output]
+}
+
 /// Who reads an alias reads what it is an alias of.
 fn drop_aliases(net: &mut Net) {
     let mut meant: Vec<Value> = (0..net.shapes.len()).collect();
     for node in &net.nodes {
-        if matches!(node.layer, Layer::Alias) {
+        if is_same(&net.shapes, node) {
             meant[node.output] = meant[node.inputs[0]];
         }
     }
-    net.nodes.retain(|node| !matches!(node.layer, Layer::Alias));
+    let shapes = std::mem::take(&mut net.shapes);
+    net.nodes.retain(|node| !is_same(&shapes, node));
+    net.shapes = shapes;
     let read = net.nodes.iter_mut().flat_map(|node| &mut node.inputs).chain(&mut net.outputs);
     read.for_each(|value| *value = meant[*value]);
 }
@@ -39,12 +46,18 @@ fn drop_aliases(net: &mut Net) {
 /// Whether node `at` went into another one.
 fn fuse_node(net: &mut Net, at: usize) -> bool {
     match net.nodes[at].layer.clone() {
-        Layer::Scale(scale) => into_maker(net, at, &scale),
+        Layer::Scale(scale) => gelu(net, at, &scale) || into_maker(net, at, &scale),
         Layer::Combine(Operation::Add, finish) => added(net, at, finish),
         Layer::Combine(Operation::Multiply, _) => silu(net, at),
-        Layer::Conv(_) | Layer::Pool(_) | Layer::PlaneMean(_) | Layer::Combine(..) | Layer::Concat | Layer::Alias => {
-            false
-        }
+        Layer::Conv(_)
+        | Layer::Pool(_)
+        | Layer::PlaneMean(_)
+        | Layer::Combine(..)
+        | Layer::Concat
+        | Layer::Part(_)
+        | Layer::Norm(_)
+        | Layer::Attention(_)
+        | Layer::Alias => false,
     }
 }
 
@@ -59,7 +72,10 @@ fn into_maker(net: &mut Net, at: usize, scale: &ScaleLayer) -> bool {
             then(finish, scale.finish).map(|finish| Layer::Combine(operation, finish))
         }
         Layer::PlaneMean(factor) => uniform(scale).map(|scale| Layer::PlaneMean(factor * scale)),
-        Layer::Combine(..) | Layer::Pool(_) | Layer::Concat | Layer::Alias => None,
+        Layer::Norm(norm) => normalised(norm, scale).map(Layer::Norm),
+        Layer::Combine(..) | Layer::Pool(_) | Layer::Concat | Layer::Part(_) | Layer::Attention(_) | Layer::Alias => {
+            None
+        }
     };
     let Some(layer) = fused else { return false };
     net.nodes[maker].layer = layer;
@@ -97,6 +113,19 @@ fn scaled(mut conv: ConvLayer, scale: &ScaleLayer) -> Option<ConvLayer> {
     }
     conv.finish = then(conv.finish, scale.finish)?;
     Some(conv)
+}
+
+/// A normalisation that is scaled.
+fn normalised(mut norm: NormLayer, scale: &ScaleLayer) -> Option<NormLayer> {
+    if scale.finish != Finish::default() {
+        return None;
+    }
+    let numbers = scale.scale.iter().zip(&scale.offset);
+    norm.scale.iter_mut().zip(&mut norm.offset).zip(numbers).for_each(|((scale, offset), (by, plus))| {
+        *scale *= by;
+        *offset = *offset * by + plus;
+    });
+    Some(norm)
 }
 
 fn both(mut first: ScaleLayer, second: &ScaleLayer) -> Option<ScaleLayer> {
@@ -175,6 +204,45 @@ fn silu(net: &mut Net, at: usize) -> bool {
         net.nodes[at].layer = Layer::Scale(ScaleLayer { finish: silu, ..ScaleLayer::identity(channels) });
         net.nodes[at].inputs = vec![value];
         net.nodes.remove(maker);
+        return true;
+    }
+    false
+}
+
+/// Half of `x` times one more than the error function of `x` over the root of two.
+fn gelu(net: &mut Net, at: usize, half: &ScaleLayer) -> bool {
+    if uniform(half) != Some(0.5) {
+        return false;
+    }
+    let only_read = |net: &Net, value: Value| net.maker(value).filter(|_| net.readers(value) == 1);
+    let Some(product) = only_read(net, net.nodes[at].inputs[0]) else { return false };
+    if !matches!(net.nodes[product].layer, Layer::Combine(Operation::Multiply, finish) if finish == Finish::default()) {
+        return false;
+    }
+    let inputs = net.nodes[product].inputs.clone();
+    for (value, factor) in [(inputs[0], inputs[1]), (inputs[1], inputs[0])] {
+        let Some(more) = only_read(net, factor) else { continue };
+        let Some(error) = only_read(net, net.nodes[more].inputs[0]) else { continue };
+        let (Layer::Scale(plus), Layer::Scale(erf)) = (&net.nodes[more].layer, &net.nodes[error].layer) else {
+            continue;
+        };
+        let one_more = plus.offset.iter().all(|offset| *offset == 1.0)
+            && plus.scale.iter().all(|scale| *scale == 1.0)
+            && plus.finish == Finish::default();
+        let near = |scale: &f32| (scale - std::f32::consts::FRAC_1_SQRT_2).abs() < 1e-6;
+        let of_root = erf.scale.iter().all(near)
+            && erf.offset.iter().all(|offset| *offset == 0.0)
+            && erf.finish == Finish { activation: Activation::Erf, ..Finish::default() };
+        if !one_more || !of_root || net.nodes[error].inputs[0] != value {
+            continue;
+        }
+        let finish = Finish { activation: Activation::Gelu, ..Finish::default() };
+        let channels = half.scale.len();
+        net.nodes[at].layer = Layer::Scale(ScaleLayer { finish, ..ScaleLayer::identity(channels) });
+        net.nodes[at].inputs = vec![value];
+        let mut gone = [product, more, error];
+        gone.sort_unstable();
+        gone.into_iter().rev().for_each(|node| drop(net.nodes.remove(node)));
         return true;
     }
     false

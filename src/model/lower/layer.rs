@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strongroom_kernels::{Finish, Operation, Pool, Shape, Window};
+use strongroom_kernels::{Attention, Finish, Operation, Pool, Shape, Window};
 
 /// One layer; weights are as the file has them.
 #[derive(Debug, Clone)]
@@ -19,6 +19,12 @@ pub(super) enum Layer {
     Combine(Operation, Finish),
     /// Channels of several values, one after the other.
     Concat,
+    /// Some of the channels, from one on.
+    Part(usize),
+    /// Normalisation of each pixel over its channels.
+    Norm(NormLayer),
+    /// Every pixel's weighted mean of all pixels.
+    Attention(Attention),
     /// The same numbers under another shape.
     Alias,
 }
@@ -34,6 +40,14 @@ pub(super) struct ConvLayer {
     /// Whether a second input is added before the clamp.
     pub(super) adds: bool,
     pub(super) finish: Finish,
+}
+
+/// A normalisation.
+#[derive(Debug, Clone)]
+pub(super) struct NormLayer {
+    pub(super) scale: Vec<f32>,
+    pub(super) offset: Vec<f32>,
+    pub(super) epsilon: f32,
 }
 
 /// Numbers of channels.
@@ -54,7 +68,7 @@ impl ScaleLayer {
 impl Layer {
     /// Whether it alone is worth leaving tract for.
     pub(super) fn is_heavy(&self) -> bool {
-        matches!(self, Self::Conv(_) | Self::Pool(_))
+        matches!(self, Self::Conv(_) | Self::Pool(_) | Self::Attention(_))
     }
 }
 

@@ -9,18 +9,20 @@ mod steps;
 use strongroom_kernels::{Halo, Level, Place};
 
 use super::layer::{Layer, Net, Value};
-use super::program::Program;
+use super::program::{Program, Tensors};
 use memory::Memory;
 
 /// The program that computes `net` at `level`.
-pub(super) fn plan(net: &Net, level: Level) -> Program {
+pub(super) fn plan(net: &Net, level: Level, tensors: Tensors) -> Program {
     let homes = Homes::of(net);
     let memory = Memory::of(net, &homes);
     let places = |value: Value| memory.place(net, &homes, value);
-    let steps = steps::steps(net, level, &homes, &places);
+    let scratch = memory.len();
+    let steps = steps::steps(net, level, &homes, &places, scratch);
+    let most = steps.iter().map(|step| step.scratch(level)).max().unwrap_or_default();
     let inputs = net.inputs.iter().map(|value| places(*value)).collect();
     let outputs = net.outputs.iter().map(|value| places(*value)).collect();
-    Program { level, steps, inputs, outputs, len: memory.len() }
+    Program { level, steps, inputs, outputs, tensors, len: scratch + most }
 }
 
 /// Which values are a part of another one's memory, and how each lies in memory.
@@ -42,6 +44,7 @@ impl Homes {
         let planar = (0..net.shapes.len()).map(|value| is_planar(net, value)).collect();
         let mut homes = Self { parts: vec![None; net.shapes.len()], halos: halos(net), planar };
         homes.join(net);
+        homes.cut(net);
         homes.share_halos();
         homes.reuse(net);
         homes
@@ -84,6 +87,24 @@ impl Homes {
                     }
                 }
                 channel += shape.channels;
+            }
+        }
+    }
+
+    /// Some channels of a value, and a value under another shape, lie where it does, if blocks and edges allow.
+    fn cut(&mut self, net: &Net) {
+        for node in &net.nodes {
+            let first = match node.layer {
+                Layer::Part(first) => first,
+                Layer::Alias => 0,
+                _ => continue,
+            };
+            let (whole, part) = (node.inputs[0], node.output);
+            let same_plane = |value: Value| (net.shapes[value].height, net.shapes[value].width);
+            let is_dense = |value: Value| self.family(value).all(|other| self.halos[other].is_none());
+            let fits = same_plane(whole) == same_plane(part) || is_dense(whole) && is_dense(part);
+            if first % strongroom_kernels::LANES == 0 && self.parts[part].is_none() && !self.planar[whole] && fits {
+                self.parts[part] = Some(Part { whole, first_plane: first / strongroom_kernels::LANES });
             }
         }
     }

@@ -1,9 +1,11 @@
 //! A net that is ready to run: calls of kernels, one after the other, over one arena.
 
 use strongroom_kernels::{
-    Arena, Channelwise, Conv, Depthwise, Finish, LANES, Level, Operation, Place, Pool, combine, fill_halo, from_planar,
-    mean_of_planes, to_planar,
+    Arena, Attention, Channelwise, Conv, Depthwise, Finish, LayerNorm, Level, Operation, Place, Pool, combine,
+    fill_halo, from_planar, mean_of_planes, to_planar,
 };
+
+use super::view::Spread;
 
 /// Steps over an arena.
 #[derive(Debug)]
@@ -14,8 +16,16 @@ pub(super) struct Program {
     pub(super) inputs: Vec<Place>,
     /// Where outputs are found.
     pub(super) outputs: Vec<Place>,
+    pub(super) tensors: Tensors,
     /// Numbers of the arena.
     pub(super) len: usize,
+}
+
+/// How tensors lie that come and go.
+#[derive(Debug, Default)]
+pub(super) struct Tensors {
+    pub(super) inputs: Vec<Spread>,
+    pub(super) outputs: Vec<Spread>,
 }
 
 /// A call and where its result lies.
@@ -40,8 +50,12 @@ pub(super) enum Call {
     Scale { scaling: Channelwise, input: Place },
     /// Two values.
     Combine { operation: Operation, left: Place, right: Place, finish: Finish },
-    /// Into the output, from one of its channels on.
-    Copy { input: Place, channel: usize },
+    /// Normalisation of each pixel.
+    Norm { norm: LayerNorm, input: Place },
+    /// Attention of queries, keys and values.
+    Attention { attention: Attention, inputs: [Place; 3], scratch: usize },
+    /// From one channel of the input on, to one of the output on.
+    Copy { input: Place, from: usize, to: usize },
 }
 
 impl Program {
@@ -50,22 +64,36 @@ impl Program {
         Arena::new(self.len)
     }
 
-    /// Computes `outputs` from `inputs`, all planar: image by image, channel by channel, row by row.
+    /// Computes `outputs` from `inputs`.
     pub(super) fn run(&self, arena: &mut Arena, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) {
         let arena = arena.numbers_mut();
-        for (place, input) in self.inputs.iter().zip(inputs) {
-            from_planar(arena, input, place);
+        for ((place, spread), input) in self.inputs.iter().zip(&self.tensors.inputs).zip(inputs) {
+            match spread.is_planar() {
+                true => from_planar(arena, input, place),
+                false => gather(arena, input, place, spread),
+            }
         }
         for step in &self.steps {
             step.run(self.level, arena);
         }
-        for (place, output) in self.outputs.iter().zip(outputs) {
-            to_planar(arena, place, output);
+        for ((place, spread), output) in self.outputs.iter().zip(&self.tensors.outputs).zip(outputs) {
+            match spread.is_planar() {
+                true => to_planar(arena, place, output),
+                false => scatter(arena, place, output, spread),
+            }
         }
     }
 }
 
 impl Step {
+    /// Numbers of memory that it needs beside its places.
+    pub(super) fn scratch(&self, level: Level) -> usize {
+        match &self.call {
+            Call::Attention { attention, inputs, .. } => attention.scratch(level, &inputs[0]),
+            _ => 0,
+        }
+    }
+
     fn run(&self, level: Level, arena: &mut [f32]) {
         let output = &self.output;
         match &self.call {
@@ -77,24 +105,61 @@ impl Step {
             Call::Combine { operation, left, right, finish } => {
                 combine(level, arena, *operation, [left, right], output, finish);
             }
-            Call::Copy { input, channel } => copy(arena, input, output, *channel),
+            Call::Norm { norm, input } => norm.run(level, arena, input, output),
+            Call::Attention { attention, inputs: [query, key, value], scratch } => {
+                attention.run(level, arena, [query, key, value], output, *scratch);
+            }
+            Call::Copy { input, from, to } => copy(arena, input, *from, output, *to),
         }
         fill_halo(arena, output);
     }
 }
 
-/// Copies pixel by pixel, for channels that begin within a block.
-fn copy(arena: &mut [f32], input: &Place, output: &Place, first: usize) {
-    let shape = input.shape;
-    for image in 0..shape.images {
-        for channel in 0..shape.channels {
-            let to = first + channel;
-            for row in 0..shape.height {
-                let from = input.at(image, channel / input.lanes, row, 0) + channel % input.lanes;
-                let to = output.at(image, to / LANES, row, 0) + to % LANES;
-                for column in 0..shape.width {
-                    arena[to + column * LANES] = arena[from + column * input.lanes];
+/// Reads a tensor whose axes stand in another order.
+fn gather(arena: &mut [f32], tensor: &[f32], place: &Place, spread: &Spread) {
+    fill_halo(arena, place);
+    each(place, spread, |at, number| arena[at] = number.map_or(0.0, |number| tensor[number]));
+}
+
+/// Writes one.
+fn scatter(arena: &[f32], place: &Place, tensor: &mut [f32], spread: &Spread) {
+    each(place, spread, |at, number| {
+        if let Some(number) = number {
+            tensor[number] = arena[at];
+        }
+    });
+}
+
+/// Every number of a place and where the tensor has it, if it is none that pads.
+fn each(place: &Place, spread: &Spread, mut visit: impl FnMut(usize, Option<usize>)) {
+    let width = place.shape.width;
+    for (image, of_image) in spread.images.iter().enumerate() {
+        for plane in 0..place.planes() {
+            for (pixel, of_pixel) in spread.pixels.iter().enumerate() {
+                let at = place.at(image, plane, pixel / width, pixel % width);
+                for lane in 0..place.lanes {
+                    let of_channel = spread.channels.get(plane * place.lanes + lane);
+                    visit(at + lane, of_channel.map(|of_channel| of_image + of_channel + of_pixel));
                 }
+            }
+        }
+    }
+}
+
+/// Copies pixel by pixel, for channels that begin within a block.
+fn copy(arena: &mut [f32], input: &Place, first: usize, output: &Place, to: usize) {
+    let shape = input.shape;
+    let pixels = shape.height * shape.width;
+    let count = (shape.channels - first).min(output.shape.channels - to);
+    for image in 0..shape.images {
+        for channel in 0..count {
+            let (from, to) = (first + channel, to + channel);
+            for pixel in 0..pixels {
+                let at = |place: &Place, channel: usize| {
+                    let (row, column) = (pixel / place.shape.width, pixel % place.shape.width);
+                    place.at(image, channel / place.lanes, row, column) + channel % place.lanes
+                };
+                arena[at(output, to)] = arena[at(input, from)];
             }
         }
     }

@@ -1,130 +1,201 @@
 //! Which layer a node of tract's graph is.
 
+mod constant;
+mod pattern;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strongroom_kernels::{Activation, Finish, Operation, Pool, Pooling, Shape, Window};
-use tract_onnx::prelude::{
-    Datum, OutletId, Tensor, TractResult, TypedFact, TypedModel, tract_itertools::Itertools as _,
-};
-use tract_onnx::tract_core::ops::array::TypedConcat;
+use tract_onnx::prelude::{Datum, OutletId, Tensor, TractResult, TypedFact, TypedModel};
+use tract_onnx::tract_core::ops::array::{Gather, Slice, TypedConcat};
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::cast::Cast;
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
 use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat, MaxPool, PoolSpec, SumPool};
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
-use tract_onnx::tract_core::ops::math::{Add, Div, Max, Min, Mul, Sub, Tanh};
-use tract_onnx::tract_core::ops::nn::{DataFormat, HardSwish, LeakyRelu, Reduce, Reducer, Sigmoid};
+use tract_onnx::tract_core::ops::math::{Add, Div, Erf, Max, Min, Mul, Sub, Tanh};
+use tract_onnx::tract_core::ops::nn::{DataFormat, GeluExact, HardSwish, LeakyRelu, Reduce, Reducer, Sigmoid, Silu};
 
 use super::TypedNode;
 use super::layer::{ConvLayer, Layer, ScaleLayer};
+use super::view::View;
+use constant::{numbers, spread};
 
 /// A layer and what it is computed from; what is constant is in the layer.
 #[derive(Debug, Clone)]
 pub(super) struct Recognised {
     pub(super) layer: Layer,
-    /// Which of the node's inputs the layer's are.
-    slots: Vec<usize>,
+    /// Nodes and which of their inputs the layer's are: a layer may stand for several nodes.
+    from: Vec<(usize, usize)>,
+    /// Of the output.
+    view: View,
+    /// Of the inputs.
+    views: Vec<View>,
 }
 
 impl Recognised {
-    /// Where the layer's inputs come from; `node` is the one that was recognised.
-    pub(super) fn inputs(&self, node: &TypedNode) -> Vec<OutletId> {
-        self.slots.iter().map(|slot| node.inputs[*slot]).collect()
+    /// Where the layer's inputs come from, as the graph is now.
+    pub(super) fn inputs(&self, model: &TypedModel) -> Vec<OutletId> {
+        self.from.iter().map(|(node, slot)| model.nodes()[*node].inputs[*slot]).collect()
+    }
+
+    /// The shape of what the layer makes, of a tensor with these dimensions.
+    pub(super) fn shape(&self, fact: &TypedFact) -> TractResult<Shape> {
+        known(self.view.shape(fact.shape.as_concrete().unwrap_or_default()))
+    }
+
+    /// The shape of its input `slot`.
+    pub(super) fn input_shape(&self, slot: usize, fact: &TypedFact) -> TractResult<Shape> {
+        known(self.views[slot].shape(fact.shape.as_concrete().unwrap_or_default()))
+    }
+
+    /// How its output is seen.
+    pub(super) fn output_view(&self) -> &View {
+        &self.view
+    }
+
+    /// The view its input `slot` is seen in.
+    pub(super) fn input_view(&self, slot: usize) -> &View {
+        &self.views[slot]
     }
 }
 
-/// The layer that `node` is, if its shapes are known and all its numbers are `f32`.
-pub(super) fn layer(model: &TypedModel, node: &TypedNode) -> Option<Recognised> {
-    let output = shape(&node.outputs.first()?.fact)?;
-    if node.outputs.len() != 1 || node.outputs[0].fact.konst.is_some() {
-        return None;
-    }
-    let node = Seen { model, node, output };
-    let op = node.node.op.as_op();
-    if let Some(conv) = op.downcast_ref::<Conv>() {
-        return node.conv(conv);
-    }
-    if let Some(pool) = op.downcast_ref::<MaxPool>() {
-        return pool.with_index_outputs.is_none().then(|| node.pool(&pool.pool_spec, Pooling::Max))?;
-    }
-    if let Some(pool) = op.downcast_ref::<SumPool>() {
-        return node.pool(
-            &pool.pool_spec,
-            match (pool.normalize, pool.count_include_pad) {
-                (false, _) => Pooling::Sum,
-                (true, true) => Pooling::MeanWhole,
-                (true, false) => Pooling::MeanInside,
-            },
-        );
-    }
-    if let Some(reduce) = op.downcast_ref::<Reduce>() {
-        return node.plane_mean(reduce);
-    }
-    if let Some(binary) = op.downcast_ref::<TypedBinOp>() {
-        return node.binary(binary);
-    }
-    if let Some(unary) = op.downcast_ref::<ElementWiseOp>() {
-        return node.unary(unary);
-    }
-    if let Some(concat) = op.downcast_ref::<TypedConcat>() {
-        return node.concat(concat);
-    }
-    if let Some(AxisOp::Add(_) | AxisOp::Rm(_) | AxisOp::Reshape(..)) = op.downcast_ref::<AxisOp>() {
-        let input = node.node.inputs[0];
-        return (node.shape(input)? == output).then(|| Recognised { layer: Layer::Alias, slots: vec![0] });
-    }
-    node.linear(op.downcast_ref::<EinSum>()?)
+fn known(shape: Option<Shape>) -> TractResult<Shape> {
+    shape.ok_or_else(|| tract_onnx::tract_core::internal::format_err!("a value that is no image"))
 }
 
-/// The shape of an outlet that was recognised.
-pub(super) fn shape_of(model: &TypedModel, outlet: OutletId) -> TractResult<Shape> {
-    let found = shape(model.outlet_fact(outlet)?);
-    found.ok_or_else(|| tract_onnx::tract_core::internal::format_err!("a value that is no image"))
-}
-
-/// Images, channels, rows, columns; what is left out is 1.
-fn shape(fact: &TypedFact) -> Option<Shape> {
-    let dims = fact.shape.as_concrete()?;
-    if fact.datum_type != f32::datum_type() || !(2..=4).contains(&dims.len()) || dims.contains(&0) {
-        return None;
+/// All nodes that are layers.
+pub(super) fn layers(model: &TypedModel) -> TractResult<BTreeMap<usize, Recognised>> {
+    let mut found = BTreeMap::new();
+    for id in model.eval_order()? {
+        let seen = Seen { model, node: &model.nodes()[id], found: &found };
+        if let Some(layer) = seen.layer() {
+            found.insert(id, layer);
+        }
     }
-    let dim = |axis: usize| dims.get(axis).copied().unwrap_or(1);
-    Some(Shape { images: dim(0), channels: dim(1), height: dim(2), width: dim(3) })
+    Ok(found)
 }
 
-/// A node that is being looked at.
+/// A node that is being looked at, and what was recognised before it.
 struct Seen<'a> {
     model: &'a TypedModel,
     node: &'a TypedNode,
-    output: Shape,
+    found: &'a BTreeMap<usize, Recognised>,
 }
 
-impl Seen<'_> {
-    fn fact(&self, outlet: OutletId) -> Option<&TypedFact> {
-        self.model.outlet_fact(outlet).ok()
+impl<'a> Seen<'a> {
+    /// The layer that the node is, if its shapes are known and all its numbers are `f32`.
+    fn layer(&self) -> Option<Recognised> {
+        let [output] = &self.node.outputs[..] else { return None };
+        if output.fact.konst.is_some() || output.fact.datum_type != f32::datum_type() {
+            return None;
+        }
+        output.fact.shape.as_concrete()?;
+        let op = self.node.op.as_op();
+        if let Some(conv) = op.downcast_ref::<Conv>() {
+            return self.conv(conv);
+        }
+        if let Some(pool) = op.downcast_ref::<MaxPool>() {
+            return pool.with_index_outputs.is_none().then(|| self.pool(&pool.pool_spec, Pooling::Max))?;
+        }
+        if let Some(pool) = op.downcast_ref::<SumPool>() {
+            let pooling = match (pool.normalize, pool.count_include_pad) {
+                (false, _) => Pooling::Sum,
+                (true, true) => Pooling::MeanWhole,
+                (true, false) => Pooling::MeanInside,
+            };
+            return self.pool(&pool.pool_spec, pooling);
+        }
+        if let Some(reduce) = op.downcast_ref::<Reduce>() {
+            return self.plane_mean(reduce);
+        }
+        if let Some(binary) = op.downcast_ref::<TypedBinOp>() {
+            return self.layer_norm(binary).or_else(|| self.binary(binary));
+        }
+        if let Some(unary) = op.downcast_ref::<ElementWiseOp>() {
+            return self.unary(unary);
+        }
+        if let Some(concat) = op.downcast_ref::<TypedConcat>() {
+            return self.concat(concat);
+        }
+        if let Some(axes) = op.downcast_ref::<AxisOp>() {
+            let view = self.view(0)?;
+            return Some(self.is(Layer::Alias, &[0], view.moved(axes)?, vec![view]));
+        }
+        if op.is::<Cast>() {
+            let view = self.view(0)?;
+            return Some(self.is(Layer::Alias, &[0], view.clone(), vec![view]));
+        }
+        if let Some(gather) = op.downcast_ref::<Gather>() {
+            return self.chosen(gather);
+        }
+        if let Some(slice) = op.downcast_ref::<Slice>() {
+            return self.slice(slice);
+        }
+        let product = op.downcast_ref::<EinSum>()?;
+        self.attention(product).or_else(|| self.linear(product))
     }
 
-    fn shape(&self, outlet: OutletId) -> Option<Shape> {
-        self.fact(outlet).filter(|fact| fact.konst.is_none()).and_then(shape)
+    fn is(&self, layer: Layer, slots: &[usize], view: View, views: Vec<View>) -> Recognised {
+        let from = slots.iter().map(|slot| (self.node.id, *slot)).collect();
+        Recognised { layer, from, view, views }
     }
 
-    fn constant(&self, outlet: OutletId) -> Option<&Arc<Tensor>> {
-        self.fact(outlet)?.konst.as_ref()
-    }
-
-    fn input(&self, slot: usize) -> Option<OutletId> {
+    fn outlet(&self, slot: usize) -> Option<OutletId> {
         self.node.inputs.get(slot).copied()
     }
 
+    fn fact(&self, slot: usize) -> Option<&'a TypedFact> {
+        self.model.outlet_fact(self.outlet(slot)?).ok()
+    }
+
+    fn constant(&self, slot: usize) -> Option<&'a Arc<Tensor>> {
+        self.fact(slot)?.konst.as_ref()
+    }
+
+    /// Dimensions of an input that is no constant.
+    fn dims(&self, slot: usize) -> Option<&'a [usize]> {
+        let fact = self.fact(slot)?;
+        (fact.datum_type == f32::datum_type() && fact.konst.is_none()).then(|| fact.shape.as_concrete())?
+    }
+
+    fn output_dims(&self) -> &'a [usize] {
+        self.node.outputs[0].fact.shape.as_concrete().unwrap_or_default()
+    }
+
+    /// How an input is seen that a layer before made.
+    fn made(&self, slot: usize) -> Option<View> {
+        self.dims(slot)?;
+        self.found.get(&self.outlet(slot)?.node).map(|found| found.view.clone())
+    }
+
+    /// How an input is seen: as it was made, or channels first.
+    fn view(&self, slot: usize) -> Option<View> {
+        match self.made(slot) {
+            Some(view) => Some(view),
+            None => {
+                View::channels_first(self.dims(slot)?.len()).filter(|_| self.dims(slot).is_some_and(|d| d.len() != 3))
+            }
+        }
+    }
+
+    /// An input as images, channels, rows, columns.
+    fn planes(&self, slot: usize) -> Option<(View, Shape)> {
+        let (view, dims) = (self.view(slot)?, self.dims(slot)?);
+        let shape = view.shape(dims).filter(|_| Some(&view) == View::channels_first(dims.len()).as_ref())?;
+        Some((view, shape))
+    }
+
     fn conv(&self, conv: &Conv) -> Option<Recognised> {
-        let (input, weights, bias) = (self.input(0)?, self.constant(self.input(1)?)?, self.constant(self.input(2)?)?);
-        let from = self.shape(input)?;
+        let ((view, from), weights, bias) = (self.planes(0)?, self.constant(1)?, self.constant(2)?);
         let window = window(&conv.pool_spec, from)?;
         let fits = conv.kernel_fmt == KernelFormat::OIHW && conv.q_params.is_none();
         let [out_channels, of_group, rows, columns] = *weights.shape() else { return None };
         let is_whole = fits
             && [rows, columns] == window.kernel
-            && out_channels == self.output.channels
+            && out_channels == conv.pool_spec.output_channels
             && of_group * conv.group == from.channels
             && out_channels % conv.group == 0;
         let layer = is_whole.then_some(ConvLayer {
@@ -135,79 +206,106 @@ impl Seen<'_> {
             adds: false,
             finish: Finish::default(),
         })?;
-        Some(Recognised { layer: Layer::Conv(layer), slots: vec![0] })
+        Some(self.is(Layer::Conv(layer), &[0], view.clone(), vec![view]))
     }
 
     fn pool(&self, spec: &PoolSpec, pooling: Pooling) -> Option<Recognised> {
-        let input = self.input(0)?;
-        let window = window(spec, self.shape(input)?)?;
-        Some(Recognised { layer: Layer::Pool(Pool { window, pooling }), slots: vec![0] })
+        let (view, from) = self.planes(0)?;
+        let window = window(spec, from)?;
+        Some(self.is(Layer::Pool(Pool { window, pooling }), &[0], view.clone(), vec![view]))
     }
 
-    /// A sum over rows and columns, which is their mean times their number.
+    /// A sum over all pixels, which is their mean times their number.
     fn plane_mean(&self, reduce: &Reduce) -> Option<Recognised> {
-        let input = self.input(0)?;
-        let from = self.shape(input)?;
-        let is_plane = reduce.axes.iter().copied().sorted().eq([2, 3]) && self.fact(input)?.rank() == 4;
-        let is_sum = matches!(reduce.reducer, Reducer::Sum);
-        let layer = (is_plane && is_sum).then_some(Layer::PlaneMean((from.height * from.width) as f32))?;
-        Some(Recognised { layer, slots: vec![0] })
+        let view = self.view(0)?;
+        let shape = view.shape(self.dims(0)?)?;
+        let is_mean = matches!(reduce.reducer, Reducer::Sum) && view.are_pixels(&reduce.axes);
+        let layer = is_mean.then_some(Layer::PlaneMean((shape.height * shape.width) as f32))?;
+        Some(self.is(layer, &[0], view.clone(), vec![view]))
     }
 
     fn concat(&self, concat: &TypedConcat) -> Option<Recognised> {
-        let all_images = self.node.inputs.iter().all(|input| self.shape(*input).is_some());
-        let slots = (0..self.node.inputs.len()).collect();
-        (concat.axis == 1 && all_images).then_some(Recognised { layer: Layer::Concat, slots })
+        let slots: Vec<usize> = (0..self.node.inputs.len()).collect();
+        let views: Vec<View> = slots.iter().map(|slot| self.view(*slot)).collect::<Option<_>>()?;
+        let view = views.first()?.clone();
+        let is_channels = view.channel_axis() == Some(concat.axis) && views.iter().all(|other| *other == view);
+        is_channels.then(|| self.is(Layer::Concat, &slots, view, views))
+    }
+
+    /// One of the channels' slowest axis.
+    fn chosen(&self, gather: &Gather) -> Option<Recognised> {
+        let (view, dims) = (self.made(0)?, self.dims(0)?);
+        let chosen = self
+            .constant(1)?
+            .cast_to_scalar::<i64>()
+            .ok()
+            .filter(|_| self.constant(1).is_some_and(|c| c.rank() == 0))?;
+        let count = view.shape(dims)?.channels / dims[gather.axis];
+        let index = if chosen < 0 { chosen + dims[gather.axis] as i64 } else { chosen };
+        let first = usize::try_from(index).ok()? * count;
+        let without = view.without_slowest_channel(gather.axis)?;
+        Some(self.is(Layer::Part(first), &[0], without, vec![view]))
+    }
+
+    /// Some channels that follow each other.
+    fn slice(&self, slice: &Slice) -> Option<Recognised> {
+        let view = self.view(0)?;
+        let first = usize::try_from(slice.start.as_i64()?).ok()?;
+        let is_channels = view.channel_axis() == Some(slice.axis);
+        is_channels.then(|| self.is(Layer::Part(first), &[0], view.clone(), vec![view]))
     }
 
     fn unary(&self, unary: &ElementWiseOp) -> Option<Recognised> {
-        let input = self.input(0)?;
-        self.shape(input)?;
+        let view = self.view(0)?;
         let op = &unary.0;
         let activation = if op.is::<Sigmoid>() {
             Activation::Sigmoid
         } else if op.is::<HardSwish>() {
             Activation::HardSwish
+        } else if op.is::<Silu>() {
+            Activation::Silu
+        } else if op.is::<GeluExact>() {
+            Activation::Gelu
         } else if op.is::<Tanh>() {
             Activation::Tanh
+        } else if op.is::<Erf>() {
+            Activation::Erf
         } else {
             Activation::Leaky(op.downcast_ref::<LeakyRelu>()?.alpha)
         };
         let finish = Finish { activation, ..Finish::default() };
-        let layer = Layer::Scale(ScaleLayer { finish, ..ScaleLayer::identity(self.output.channels) });
-        Some(Recognised { layer, slots: vec![0] })
+        let channels = view.shape(self.dims(0)?)?.channels;
+        let layer = Layer::Scale(ScaleLayer { finish, ..ScaleLayer::identity(channels) });
+        Some(self.is(layer, &[0], view.clone(), vec![view]))
     }
 
     fn binary(&self, binary: &TypedBinOp) -> Option<Recognised> {
-        let (left, right) = (self.input(0)?, self.input(1)?);
         let operation = operation(binary)?;
-        match (self.constant(left), self.constant(right)) {
+        match (self.constant(0), self.constant(1)) {
             (None, Some(constant)) => self.with_constant(operation, 0, constant),
             (Some(constant), None) => self.with_constant(operation, 1, constant),
-            (None, None) => self.of_two(operation, left, right),
+            (None, None) => self.of_two(operation),
             (Some(_), Some(_)) => None,
         }
     }
 
     /// The input in `slot` and a constant that is the same for all pixels of a channel.
-    fn with_constant(
-        &self,
-        operation: Operation,
-        slot: usize, constant: &Tensor,
-    ) -> Option<Recognised> {
-        let (channels, input) = (self.output.channels, self.input(slot)?);
-        if self.shape(input)? != self.output {
+    fn with_constant(&self, operation: Operation, slot: usize, constant: &Tensor) -> Option<Recognised> {
+        let (view, dims) = (self.view(slot)?, self.dims(slot)?);
+        if dims != self.output_dims() {
             return None;
         }
-        let rank = self.fact(input)?.rank();
-        let varying = constant.shape().iter().enumerate().filter(|(_, dim)| **dim != 1);
-        let by_channel = match varying.map(|(axis, _)| axis).collect_vec()[..] {
-            [] => true,
-            [axis] => constant.rank() <= rank && axis + rank - constant.rank() == 1,
-            _ => false,
+        let channels = view.shape(dims)?.channels;
+        let mut varying = constant.shape().iter().enumerate().filter(|(_, dim)| **dim != 1).map(|(axis, _)| axis);
+        let by_channel = match (varying.next(), varying.next()) {
+            (None, _) => true,
+            (Some(axis), None) => {
+                constant.rank() <= dims.len() && Some(axis + dims.len() - constant.rank()) == view.channel_axis()
+            }
+            (Some(_), Some(_)) => false,
         };
         let numbers = spread(by_channel.then(|| numbers(constant))??, channels)?;
-        let uniform = || numbers.iter().all_equal_value().ok().copied();
+        let uniform = || numbers.iter().all(|number| *number == numbers[0]).then(|| numbers[0]);
         let mut layer = ScaleLayer::identity(channels);
         match (operation, slot == 1) {
             (Operation::Add, _) => layer.offset = numbers,
@@ -222,40 +320,66 @@ impl Seen<'_> {
             (Operation::Max, _) => layer.finish.low = uniform()?,
             (Operation::Min, _) => layer.finish.high = uniform()?,
         }
-        Some(Recognised { layer: Layer::Scale(layer), slots: vec![slot] })
+        Some(self.is(Layer::Scale(layer), &[slot], view.clone(), vec![view]))
     }
 
     /// Two values; the one that is of one pixel, if any, becomes the second.
-    fn of_two(&self, operation: Operation, left: OutletId, right: OutletId) -> Option<Recognised> {
-        let (a, b) = (self.shape(left)?, self.shape(right)?);
-        if self.fact(left)?.rank() != self.fact(right)?.rank() {
+    fn of_two(&self, operation: Operation) -> Option<Recognised> {
+        let made = [self.made(0), self.made(1)];
+        // What comes from outside is seen as the other one is.
+        let views = match made {
+            [Some(left), Some(right)] => [left, right],
+            [Some(left), None] => [left.clone(), left],
+            [None, Some(right)] => [right.clone(), right],
+            [None, None] => [self.view(0)?, self.view(1)?],
+        };
+        let dims = [self.dims(0)?, self.dims(1)?];
+        if !views[0].agrees(dims[0], &views[1], dims[1]) {
             return None;
         }
-        let pixel = Shape { height: 1, width: 1, ..self.output };
+        let shapes = [views[0].shape(dims[0])?, views[1].shape(dims[1])?];
+        let pixel = |shape: Shape| Shape { height: 1, width: 1, ..shape };
         let commutes = !matches!(operation, Operation::Subtract | Operation::Divide);
-        let slots = if a == self.output && (b == self.output || b == pixel) {
-            vec![0, 1]
-        } else if commutes && b == self.output && a == pixel {
-            vec![1, 0]
+        let is_whole = |slot: usize| dims[slot] == self.output_dims();
+        let fits = |large: usize, small: usize| {
+            is_whole(large) && (shapes[small] == shapes[large] || shapes[small] == pixel(shapes[large]))
+        };
+        let layer = Layer::Combine(operation, Finish::default());
+        let [left, right] = views;
+        if fits(0, 1) {
+            Some(self.is(layer, &[0, 1], left.clone(), vec![left, right]))
+        } else if commutes && fits(1, 0) {
+            Some(self.is(layer, &[1, 0], right.clone(), vec![right, left]))
+        } else {
+            None
+        }
+    }
+
+    /// A matrix product with constant weights over the last axis: a convolution of one pixel.
+    fn linear(&self, product: &EinSum) -> Option<Recognised> {
+        let (dims, weights) = (self.dims(0)?, self.constant(1)?);
+        let is_plain = self.node.inputs.len() == 2 && product.q_params.is_none();
+        let [rows, columns] = *is_plain.then(|| weights.shape())? else { return None };
+        let view = match self.made(0) {
+            Some(view) => view,
+            None => View::channels_last(dims.len())?,
+        };
+        let axes = product.axes.to_string();
+        let (operands, output) = axes.split_once("->")?;
+        let (input, by) = operands.split_once(',')?;
+        let ((pixels, from), (output_pixels, to)) = (split_last(input)?, split_last(output)?);
+        if pixels != output_pixels || view.channel_axis()? + 1 != dims.len() {
+            return None;
+        }
+        let weights = numbers(weights)?;
+        let weights = if by == format!("{to}{from}") {
+            weights.to_vec()
+        } else if by == format!("{from}{to}") {
+            (0..columns).flat_map(|n| (0..rows).map(move |k| weights[k * columns + n])).collect()
         } else {
             return None;
         };
-        Some(Recognised { layer: Layer::Combine(operation, Finish::default()), slots })
-    }
-
-    /// A fully connected layer: a convolution of one pixel.
-    fn linear(&self, product: &EinSum) -> Option<Recognised> {
-        let (input, weights) = (self.input(0)?, self.constant(self.input(1)?)?);
-        let from = self.shape(input)?;
-        let is_plain = self.node.inputs.len() == 2 && product.q_params.is_none() && self.fact(input)?.rank() == 2;
-        let [rows, columns] = *is_plain.then(|| weights.shape())? else { return None };
-        let weights = numbers(weights)?;
-        let weights = match product.axes.to_string().as_str() {
-            "mk,nk->mn" => weights.to_vec(),
-            "mk,kn->mn" => (0..columns).flat_map(|n| (0..rows).map(move |k| weights[k * columns + n])).collect(),
-            _ => return None,
-        };
-        let (inputs, outputs) = (from.channels, self.output.channels);
+        let (inputs, outputs) = (*dims.last()?, *self.output_dims().last()?);
         let layer = (weights.len() == inputs * outputs).then_some(ConvLayer {
             window: Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], before: [0, 0] },
             groups: 1,
@@ -264,8 +388,13 @@ impl Seen<'_> {
             adds: false,
             finish: Finish::default(),
         })?;
-        Some(Recognised { layer: Layer::Conv(layer), slots: vec![0] })
+        Some(self.is(Layer::Conv(layer), &[0], view.clone(), vec![view]))
     }
+}
+
+fn split_last(axes: &str) -> Option<(&str, char)> {
+    let last = axes.chars().last()?;
+    Some((&axes[..axes.len() - last.len_utf8()], last))
 }
 
 fn operation(binary: &TypedBinOp) -> Option<Operation> {
@@ -293,16 +422,4 @@ fn window(spec: &PoolSpec, from: Shape) -> Option<Window> {
         dilation: [spec.dilation(0), spec.dilation(1)],
         before: [pads[0].pad_before, pads[1].pad_before],
     })
-}
-
-fn numbers(tensor: &Tensor) -> Option<&[f32]> {
-    tensor.try_as_plain_ram().ok()?.as_slice::<f32>().ok()
-}
-
-/// One number for each channel, from as many or from one.
-fn spread(numbers: &[f32], channels: usize) -> Option<Vec<f32>> {
-    match numbers {
-        [number] => Some(vec![*number; channels]),
-        numbers => (numbers.len() == channels).then(|| numbers.to_vec()),
-    }
 }

@@ -59,7 +59,8 @@ impl Memory {
         let whole = homes.own_place(net, root, self.offsets[root].unwrap_or_default());
         match root == value {
             true => whole,
-            false => whole.part(plane, net.shapes[value].channels),
+            // Of as many pixels, in other rows perhaps.
+            false => Place { shape: net.shapes[value], ..whole.part(plane, net.shapes[value].channels) },
         }
     }
 }

@@ -1,17 +1,30 @@
 //! From layers to calls of kernels.
 
-use strongroom_kernels::{Channelwise, Conv, Depthwise, LANES, Level, Place};
+use strongroom_kernels::{Channelwise, Conv, Depthwise, LANES, LayerNorm, Level, Place};
 
 use super::super::layer::{ConvLayer, Layer, Net, NetNode, Value};
 use super::super::program::{Call, Step};
 use super::Homes;
 
 /// The steps of `net`, each value being where `place` says.
-pub(super) fn steps(net: &Net, level: Level, homes: &Homes, place: &dyn Fn(Value) -> Place) -> Vec<Step> {
-    net.nodes.iter().flat_map(|node| of_node(net, level, homes, place, node)).collect()
+pub(super) fn steps(
+    net: &Net,
+    level: Level,
+    homes: &Homes,
+    place: &dyn Fn(Value) -> Place,
+    scratch: usize,
+) -> Vec<Step> {
+    net.nodes.iter().flat_map(|node| of_node(net, level, homes, place, scratch, node)).collect()
 }
 
-fn of_node(net: &Net, level: Level, homes: &Homes, place: &dyn Fn(Value) -> Place, node: &NetNode) -> Vec<Step> {
+fn of_node(
+    net: &Net,
+    level: Level,
+    homes: &Homes,
+    place: &dyn Fn(Value) -> Place,
+    scratch: usize,
+    node: &NetNode,
+) -> Vec<Step> {
     let output = place(node.output);
     let input = |slot: usize| place(node.inputs[slot]);
     let one = |call: Call| vec![Step { call, output }];
@@ -27,8 +40,16 @@ fn of_node(net: &Net, level: Level, homes: &Homes, place: &dyn Fn(Value) -> Plac
             one(Call::Combine { operation: *operation, left: input(0), right: input(1), finish: *finish })
         }
         Layer::Concat => copies(net, homes, place, node),
-        // Whoever reads it reads what it stands for.
-        Layer::Alias => Vec::new(),
+        Layer::Norm(norm) => {
+            let norm = LayerNorm::new(&norm.scale, &norm.offset, norm.epsilon);
+            one(Call::Norm { norm, input: input(0) })
+        }
+        Layer::Attention(attention) => {
+            let inputs = [input(0), input(1), input(2)];
+            one(Call::Attention { attention: *attention, inputs, scratch })
+        }
+        Layer::Part(first) => cut(homes, node, input(0), output, *first),
+        Layer::Alias => cut(homes, node, input(0), output, 0),
     }
 }
 
@@ -40,11 +61,23 @@ fn copies(net: &Net, homes: &Homes, place: &dyn Fn(Value) -> Place, node: &NetNo
     for input in &node.inputs {
         let (root, plane) = homes.root(*input);
         if (root, plane * LANES) != (whole, start * LANES + channel) {
-            steps.push(Step { call: Call::Copy { input: place(*input), channel }, output: place(node.output) });
+            steps.push(Step {
+                call: Call::Copy { input: place(*input), from: 0, to: channel },
+                output: place(node.output),
+            });
         }
         channel += net.shapes[*input].channels;
     }
     steps
+}
+
+/// What was not cut in place.
+fn cut(homes: &Homes, node: &NetNode, input: Place, output: Place, first: usize) -> Vec<Step> {
+    let lies_there = homes.parts[node.output].is_some_and(|part| part.whole == node.inputs[0]);
+    match lies_there {
+        true => Vec::new(),
+        false => vec![Step { call: Call::Copy { input, from: first, to: 0 }, output }],
+    }
 }
 
 /// One call, or one for each group of channels that make whole blocks.
