@@ -1,0 +1,246 @@
+//! From ids in a file to trees whose links are known to be good.
+
+use super::TreeError;
+use super::attributes::{Attributes, Leaves, Mode, Nodes, Outputs};
+
+/// Beyond any model in use; keeps every index and every sum of two in 32 bits.
+const MOST_NODES: usize = 1 << 28;
+const MOST_FEATURES: i64 = 1 << 22;
+const MOST_OUTPUTS: usize = 1 << 20;
+
+/// Trees with their links resolved: no cycle, every node within reach of its tree's root.
+pub(super) struct Forest {
+    pub(super) nodes: Vec<Node>,
+    /// Of each tree, its root, and the nodes up to the next.
+    pub(super) roots: Vec<usize>,
+    /// Of node `n`, `weights[first_weight[n]..first_weight[n + 1]]`; of inner nodes, none.
+    pub(super) first_weight: Vec<usize>,
+    pub(super) weights: Vec<Weight>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Node {
+    Leaf { value: f32 },
+    Branch { mode: Mode, feature: u32, value: f32, missing_is_true: bool, yes: u32, no: u32 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Weight {
+    pub(super) output: u32,
+    pub(super) weight: f32,
+}
+
+pub(super) fn resolve(attributes: &Attributes<'_>) -> Result<Forest, TreeError> {
+    check_lengths(attributes)?;
+    let trees = Trees::find(&attributes.nodes)?;
+    let nodes = link(&attributes.nodes, &trees)?;
+    trees.check_reach(&nodes)?;
+    let (first_weight, weights) = weigh(&attributes.leaves, attributes.outputs, &trees, &nodes)?;
+    Ok(Forest { nodes, roots: trees.starts, first_weight, weights })
+}
+
+fn check_lengths(attributes: &Attributes<'_>) -> Result<(), TreeError> {
+    let (nodes, leaves, outputs) = (&attributes.nodes, &attributes.leaves, attributes.outputs);
+    let count = nodes.node_ids.len();
+    if count == 0 || count > MOST_NODES {
+        let problem = format!("has {count} entries, expected 1 to {MOST_NODES}");
+        return Err(TreeError::attribute("nodes_nodeids", problem));
+    }
+    same_length("nodes_nodeids", count, "nodes_treeids", nodes.tree_ids.len())?;
+    same_length("nodes_nodeids", count, "nodes_featureids", nodes.feature_ids.len())?;
+    same_length("nodes_nodeids", count, "nodes_modes", nodes.modes.len())?;
+    same_length("nodes_nodeids", count, "nodes_values", nodes.values.len())?;
+    same_length("nodes_nodeids", count, "nodes_truenodeids", nodes.true_ids.len())?;
+    same_length("nodes_nodeids", count, "nodes_falsenodeids", nodes.false_ids.len())?;
+    if !nodes.missing_tracks_true.is_empty() {
+        let found = nodes.missing_tracks_true.len();
+        same_length("nodes_nodeids", count, "nodes_missing_value_tracks_true", found)?;
+    }
+    let ids = outputs.name("class_ids", "target_ids");
+    let count = leaves.ids.len();
+    if count > MOST_NODES {
+        return Err(TreeError::attribute(ids, format!("has {count} entries, expected at most {MOST_NODES}")));
+    }
+    same_length(ids, count, outputs.name("class_treeids", "target_treeids"), leaves.tree_ids.len())?;
+    same_length(ids, count, outputs.name("class_nodeids", "target_nodeids"), leaves.node_ids.len())?;
+    same_length(ids, count, outputs.name("class_weights", "target_weights"), leaves.weights.len())?;
+    let count = outputs.count();
+    if count == 0 || count > MOST_OUTPUTS {
+        let problem = format!("gives {count} outputs, expected 1 to {MOST_OUTPUTS}");
+        return Err(TreeError::attribute(outputs.name("classlabels", "n_targets"), problem));
+    }
+    Ok(())
+}
+
+fn same_length(one: &str, expected: usize, attribute: &'static str, found: usize) -> Result<(), TreeError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(TreeError::attribute(attribute, format!("has {found} entries, {one} has {expected}")))
+}
+
+/// Where each tree's nodes stand.
+struct Trees {
+    /// The first node of each tree, in the file's order.
+    starts: Vec<usize>,
+    count: usize,
+    /// Tree ids with the tree's place in `starts`, sorted.
+    by_id: Vec<(i64, usize)>,
+    /// Of a tree whose node ids do not simply count up from 0, its node ids with their nodes, sorted.
+    by_node_id: Vec<Vec<(i64, usize)>>,
+}
+
+impl Trees {
+    fn find(nodes: &Nodes<'_>) -> Result<Self, TreeError> {
+        let ids = nodes.tree_ids;
+        let starts: Vec<usize> = (0..ids.len()).filter(|&n| n == 0 || ids[n] != ids[n - 1]).collect();
+        let mut by_id: Vec<(i64, usize)> = starts.iter().enumerate().map(|(tree, &start)| (ids[start], tree)).collect();
+        by_id.sort_unstable();
+        if let Some(pair) = by_id.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let problem = format!("resumes tree {}, whose nodes must stand together", pair[1].0);
+            return Err(TreeError::entry("nodes_treeids", starts[pair[1].1], problem));
+        }
+        let mut trees = Self { starts, count: ids.len(), by_id, by_node_id: Vec::new() };
+        trees.by_node_id =
+            (0..trees.starts.len()).map(|tree| trees.index(tree, nodes.node_ids)).collect::<Result<_, _>>()?;
+        Ok(trees)
+    }
+
+    fn span(&self, tree: usize) -> std::ops::Range<usize> {
+        self.starts[tree]..self.starts.get(tree + 1).copied().unwrap_or(self.count)
+    }
+
+    fn index(&self, tree: usize, node_ids: &[i64]) -> Result<Vec<(i64, usize)>, TreeError> {
+        let span = self.span(tree);
+        if node_ids[span.clone()].iter().zip(0_i64..).all(|(&id, place)| id == place) {
+            return Ok(Vec::new());
+        }
+        let mut index: Vec<(i64, usize)> = span.map(|node| (node_ids[node], node)).collect();
+        index.sort_unstable();
+        match index.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            None => Ok(index),
+            Some(pair) => {
+                Err(TreeError::entry("nodes_nodeids", pair[1].1, format!("repeats node {} of its tree", pair[1].0)))
+            }
+        }
+    }
+
+    fn node(&self, tree: usize, id: i64) -> Option<usize> {
+        let index = &self.by_node_id[tree];
+        if index.is_empty() {
+            let span = self.span(tree);
+            return usize::try_from(id).ok().filter(|&id| id < span.len()).map(|id| span.start + id);
+        }
+        index.binary_search_by_key(&id, |&(id, _)| id).ok().map(|at| index[at].1)
+    }
+
+    fn tree(&self, id: i64) -> Option<usize> {
+        self.by_id.binary_search_by_key(&id, |&(id, _)| id).ok().map(|at| self.by_id[at].1)
+    }
+
+    /// Refuses cycles and nodes that no path from the root reaches, by taking away nodes whose parents are gone.
+    ///
+    /// Several parents are in order: exporters share the branch that a set's members lead to.
+    fn check_reach(&self, nodes: &[Node]) -> Result<(), TreeError> {
+        let mut parents = vec![0_u32; nodes.len()];
+        for node in nodes {
+            if let Node::Branch { yes, no, .. } = *node {
+                parents[yes as usize] += 1;
+                parents[no as usize] += 1;
+            }
+        }
+        let mut open: Vec<usize> = self.starts.iter().copied().filter(|&root| parents[root] == 0).collect();
+        let mut reached = vec![false; nodes.len()];
+        while let Some(node) = open.pop() {
+            reached[node] = true;
+            let Node::Branch { yes, no, .. } = nodes[node] else { continue };
+            for child in [yes as usize, no as usize] {
+                parents[child] -= 1;
+                if parents[child] == 0 {
+                    open.push(child);
+                }
+            }
+        }
+        let Some(lost) = reached.iter().position(|&reached| !reached) else { return Ok(()) };
+        let problem = if parents[lost] == 0 {
+            "is no node's child, and not the first of its tree, which is its root"
+        } else {
+            "is in a cycle, or only a cycle leads to it"
+        };
+        Err(TreeError::entry("nodes_nodeids", lost, problem))
+    }
+}
+
+fn link(nodes: &Nodes<'_>, trees: &Trees) -> Result<Vec<Node>, TreeError> {
+    let mut linked = Vec::with_capacity(nodes.node_ids.len());
+    for tree in 0..trees.starts.len() {
+        for node in trees.span(tree) {
+            linked.push(link_one(nodes, trees, tree, node)?);
+        }
+    }
+    Ok(linked)
+}
+
+fn link_one(nodes: &Nodes<'_>, trees: &Trees, tree: usize, node: usize) -> Result<Node, TreeError> {
+    let (mode, value) = (Mode::parse(nodes.modes[node], node)?, nodes.values[node]);
+    if mode == Mode::Leaf {
+        return Ok(Node::Leaf { value });
+    }
+    let child = |attribute, ids: &[i64]| {
+        let absent = || TreeError::entry(attribute, node, format!("is {}, no node of its tree", ids[node]));
+        trees.node(tree, ids[node]).and_then(|child| u32::try_from(child).ok()).ok_or_else(absent)
+    };
+    let feature = nodes.feature_ids[node];
+    let feature = u32::try_from(feature).ok().filter(|_| feature < MOST_FEATURES).ok_or_else(|| {
+        TreeError::entry("nodes_featureids", node, format!("is {feature}, expected 0 to {}", MOST_FEATURES - 1))
+    })?;
+    let missing_is_true = nodes.missing_tracks_true.get(node).is_some_and(|&tracks| tracks == 1);
+    let (yes, no) = (child("nodes_truenodeids", nodes.true_ids)?, child("nodes_falsenodeids", nodes.false_ids)?);
+    Ok(Node::Branch { mode, feature, value, missing_is_true, yes, no })
+}
+
+/// The weights in their nodes' order; those of one node stay in the file's.
+fn weigh(
+    leaves: &Leaves<'_>,
+    outputs: Outputs,
+    trees: &Trees,
+    nodes: &[Node],
+) -> Result<(Vec<usize>, Vec<Weight>), TreeError> {
+    let mut owners = Vec::with_capacity(leaves.ids.len());
+    let mut first = vec![0; nodes.len() + 1];
+    for entry in 0..leaves.ids.len() {
+        let owner = owner(leaves, outputs, trees, entry)?;
+        // Old exporters give inner nodes weights, which mean nothing.
+        if matches!(nodes[owner], Node::Leaf { .. }) {
+            first[owner + 1] += 1;
+            owners.push((owner, entry));
+        }
+    }
+    for node in 0..nodes.len() {
+        first[node + 1] += first[node];
+    }
+    owners.sort_by_key(|&(owner, _)| owner);
+    let weights = owners.iter().map(|&(_, entry)| weight(leaves, outputs, entry)).collect::<Result<_, _>>()?;
+    Ok((first, weights))
+}
+
+fn owner(leaves: &Leaves<'_>, outputs: Outputs, trees: &Trees, entry: usize) -> Result<usize, TreeError> {
+    let (tree_id, node_id) = (leaves.tree_ids[entry], leaves.node_ids[entry]);
+    let tree = trees.tree(tree_id).ok_or_else(|| {
+        let attribute = outputs.name("class_treeids", "target_treeids");
+        TreeError::entry(attribute, entry, format!("is {tree_id}, a tree that nodes_treeids does not name"))
+    })?;
+    trees.node(tree, node_id).ok_or_else(|| {
+        let attribute = outputs.name("class_nodeids", "target_nodeids");
+        TreeError::entry(attribute, entry, format!("is {node_id}, no node of tree {tree_id}"))
+    })
+}
+
+fn weight(leaves: &Leaves<'_>, outputs: Outputs, entry: usize) -> Result<Weight, TreeError> {
+    let id = leaves.ids[entry];
+    let output = u32::try_from(id).ok().filter(|&id| (id as usize) < outputs.count()).ok_or_else(|| {
+        let attribute = outputs.name("class_ids", "target_ids");
+        TreeError::entry(attribute, entry, format!("is {id}, expected 0 to {}", outputs.count() - 1))
+    })?;
+    Ok(Weight { output, weight: leaves.weights[entry] })
+}
