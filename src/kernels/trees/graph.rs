@@ -162,11 +162,7 @@ impl Trees {
             }
         }
         let Some(lost) = reached.iter().position(|&reached| !reached) else { return Ok(()) };
-        let problem = if parents[lost] == 0 {
-            "is no node's child, and not the first of its tree, which is its root"
-        } else {
-            "is in a cycle, or only a cycle leads to it"
-        };
+        let problem = "is in a cycle, or out of reach of the first node of its tree, which is the root";
         Err(TreeError::entry("nodes_nodeids", lost, problem))
     }
 }

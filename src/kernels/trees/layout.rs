@@ -46,6 +46,14 @@ impl Columns {
         1 + self.features * (usize::from(self.nan_above) + usize::from(self.nan_below))
     }
 
+    /// What stands for NaN in each group of features.
+    pub(super) fn nans(self) -> impl Iterator<Item = i32> {
+        [(self.nan_above, ABOVE_ALL), (self.nan_below, i32::MIN)]
+            .into_iter()
+            .filter(|(used, _)| *used)
+            .map(|(_, nan)| nan)
+    }
+
     fn column(self, test: &Test) -> u32 {
         let skipped = if test.nan_is_below && self.nan_above { self.features } else { 0 };
         // Two groups of at most 2^22 features.
@@ -108,7 +116,8 @@ impl Slots {
         if column_bits >= u32::BITS || u64::from(most) << column_bits > u64::from(u32::MAX) {
             return Self::Wide { slots };
         }
-        let narrow = |slot: &Wide| Narrow { threshold: slot.threshold, link: slot.children << column_bits | slot.column };
+        let narrow =
+            |slot: &Wide| Narrow { threshold: slot.threshold, link: slot.children << column_bits | slot.column };
         Self::Narrow { slots: slots.iter().map(narrow).collect(), column_bits }
     }
 }
@@ -210,12 +219,10 @@ impl Planter<'_> {
 
     fn test(&self, then: Then) -> Option<Test> {
         match then {
-            Then::Node(node) => {
-                Test::of(&self.forest.nodes[node as usize]).map(|(first, second)| match second {
-                    Some(_) => first.leading_to_second(node),
-                    None => first,
-                })
-            }
+            Then::Node(node) => Test::of(&self.forest.nodes[node as usize]).map(|(first, second)| match second {
+                Some(_) => first.leading_to_second(node),
+                None => first,
+            }),
             Then::Second(node) => Test::of(&self.forest.nodes[node as usize]).and_then(|(_, second)| second),
         }
     }

@@ -38,13 +38,8 @@ impl Test {
         let (yes, no) = (Then::Node(yes), Then::Node(no));
         // Nothing but a NaN is at or below the lowest key, or at or above the highest.
         let at = key(value, i32::MIN);
-        let test = |threshold, nan_is_below, below, otherwise| Self {
-            feature,
-            threshold,
-            nan_is_below,
-            below,
-            otherwise,
-        };
+        let test =
+            |threshold, nan_is_below, below, otherwise| Self { feature, threshold, nan_is_below, below, otherwise };
         Some(match mode {
             Mode::Leaf => return None,
             Mode::Neq if value.is_nan() => (test(0, true, yes, yes), None),

@@ -1,0 +1,5 @@
+//! Against onnxruntime's answers (tests/trees), a naive walk, and files that lie.
+
+mod fixtures;
+mod naive;
+mod refusals;

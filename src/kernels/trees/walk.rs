@@ -48,32 +48,36 @@ pub(super) struct Ground<'a, S> {
     pub(super) column_bits: u32,
 }
 
+/// The keys of rows that walk side by side: column by column, the rows' keys next to each other.
+pub(super) type Abreast = [i32; LANES];
+
 impl<S: Slot> Ground<'_, S> {
     /// What the leaf holds that each row reaches in `tree`.
-    pub(super) fn rows(self, tree: Tree, keys: [&[i32]; LANES]) -> [u32; LANES] {
+    pub(super) fn rows(self, tree: Tree, keys: &[Abreast]) -> [u32; LANES] {
         let slots = &self.slots[tree.start..tree.end];
-        Ground { slots, ..self }.walk([0; LANES], tree.depth, keys)
+        Ground { slots, ..self }.walk([0; LANES], tree.depth, |lane, column| keys[column][lane])
     }
 
     /// What the leaf holds that one row reaches in each tree.
     pub(super) fn trees(self, trees: &[Tree; LANES], keys: &[i32]) -> [u32; LANES] {
         let depth = trees.iter().map(|tree| tree.depth).max().unwrap_or(0);
-        self.walk(trees.map(|tree| tree.start), depth, [keys; LANES])
+        self.walk(trees.map(|tree| tree.start), depth, |_, column| keys[column])
     }
 
     #[inline(always)]
-    fn walk(self, roots: [usize; LANES], depth: usize, keys: [&[i32]; LANES]) -> [u32; LANES] {
+    fn walk(self, roots: [usize; LANES], depth: usize, key: impl Fn(usize, usize) -> i32) -> [u32; LANES] {
         let mut at = roots;
         for _ in 0..depth {
-            let mut moved = 0;
+            let mut columns = 0;
             for lane in 0..LANES {
                 let slot = self.slots[at[lane]];
-                let below = keys[lane][slot.column(self.column_bits)] < slot.threshold();
-                let next = roots[lane].wrapping_add(slot.children(self.column_bits)).wrapping_add(usize::from(below));
-                moved |= next ^ at[lane];
-                at[lane] = next;
+                let column = slot.column(self.column_bits);
+                let below = usize::from(key(lane, column) < slot.threshold());
+                at[lane] = roots[lane].wrapping_add(slot.children(self.column_bits)).wrapping_add(below);
+                columns |= column;
             }
-            if moved == 0 {
+            // Leaves alone read column 0.
+            if columns == 0 {
                 break;
             }
         }
