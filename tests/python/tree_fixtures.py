@@ -155,3 +155,40 @@ def every_mode(aggregate):
 
 for aggregate in ["SUM", "AVERAGE", "MIN", "MAX"]:
     save(f"every_mode_{aggregate.lower()}", every_mode(aggregate))
+
+
+def stumps(classes, ids, weights, base_values, post_transform):
+    """Two trees of one test each, whose leaves weigh one class each."""
+    node = helper.make_node(
+        "TreeEnsembleClassifier",
+        ["rows"],
+        ["label", "scores"],
+        domain="ai.onnx.ml",
+        nodes_treeids=[0, 0, 0, 1, 1, 1],
+        nodes_nodeids=[0, 1, 2, 0, 1, 2],
+        nodes_featureids=[1, 0, 0, 2, 0, 0],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"] * 2,
+        nodes_values=[0.5, 0.0, 0.0, -0.5, 0.0, 0.0],
+        nodes_truenodeids=[1, 0, 0] * 2,
+        nodes_falsenodeids=[2, 0, 0] * 2,
+        class_treeids=[0, 0, 1, 1],
+        class_nodeids=[1, 2, 1, 2],
+        class_ids=ids,
+        class_weights=weights,
+        **({"base_values": base_values} if base_values else {}),
+        post_transform=post_transform,
+        classlabels_int64s=list(range(classes)),
+    )
+    return helper.make_model(helper.make_graph([node], "trees", [], []))
+
+
+save("corner_base_of_both", stumps(2, [1, 1, 1, 1], [0.3, -0.4, 0.1, 0.6], [0.2, -0.1], "SOFTMAX"))
+save("corner_base_of_each", stumps(2, [0, 0, 0, 0], [0.3, 0.4, 0.1, 0.6], [0.2, -0.1], "LOGISTIC"))
+save("corner_one_base", stumps(2, [0, 0, 0, 0], [0.3, -0.4, 0.1, 0.6], [0.2], "NONE"))
+save("corner_probability", stumps(2, [0, 0, 0, 0], [0.3, 0.4, 0.1, 0.2], [], "NONE"))
+save("corner_probability_logistic", stumps(2, [0, 0, 0, 0], [0.3, 0.4, 0.1, 0.2], [], "LOGISTIC"))
+save("corner_margin_logistic", stumps(2, [0, 0, 0, 0], [0.3, -0.4, 0.1, 0.2], [], "LOGISTIC"))
+save("corner_either_class", stumps(2, [0, 1, 0, 1], [0.3, 0.4, -0.1, 0.2], [], "SOFTMAX"))
+save("corner_tie", stumps(3, [1, 2, 2, 0], [0.5, 0.5, 0.5, 0.5], [], "SOFTMAX_ZERO"))
+save("corner_unseen_class", stumps(3, [0, 1, 1, 0], [-0.5, -0.25, -0.5, -0.125], [], "SOFTMAX"))
+save("corner_probit", stumps(3, [0, 1, 1, 2], [0.3, 0.2, 0.1, 0.25], [0.3, 0.2, 0.1], "PROBIT"))

@@ -124,3 +124,21 @@ fn every_mode_answers_as_onnxruntime_under_every_aggregate_function() {
         assert_answers(&format!("every_mode_{aggregate}"));
     }
 }
+
+#[test]
+fn what_the_specification_leaves_open_answers_as_onnxruntime() {
+    for corner in [
+        "base_of_both",
+        "base_of_each",
+        "one_base",
+        "probability",
+        "probability_logistic",
+        "margin_logistic",
+        "either_class",
+        "tie",
+        "unseen_class",
+        "probit",
+    ] {
+        assert_answers(&format!("corner_{corner}"));
+    }
+}
