@@ -123,7 +123,7 @@ targets = np.stack([target, -(target**2)], 1)
 save("forest_targets", from_sklearn(RandomForestRegressor(4, max_depth=4, random_state=0).fit(x.astype(np.float32), targets), x.astype(np.float32)))
 
 
-def every_mode(aggregate):
+def every_mode(aggregate, raised):
     """Six stumps, one of each mode, thresholds that rows hit, and a tree that is one leaf."""
     modes = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
     nodes = [(tree, node) for tree in range(6) for node in range(3)] + [(6, 0)]
@@ -145,7 +145,7 @@ def every_mode(aggregate):
         target_treeids=[tree for tree, _ in leaves],
         target_nodeids=[node for _, node in leaves],
         target_ids=[0] * len(leaves),
-        target_weights=[float(np.float32(np.cos(3 * tree + node))) for tree, node in leaves],
+        target_weights=[float(np.float32(np.cos(4 * tree + node) + raised)) for tree, node in leaves],
         base_values=[0.25],
         n_targets=1,
         aggregate_function=aggregate,
@@ -153,8 +153,9 @@ def every_mode(aggregate):
     return helper.make_model(helper.make_graph([node], "trees", [], []))
 
 
-for aggregate in ["SUM", "AVERAGE", "MIN", "MAX"]:
-    save(f"every_mode_{aggregate.lower()}", every_mode(aggregate))
+# Weights on one side of zero show whether a minimum or maximum starts with the first weight.
+for aggregate, raised in [("SUM", 0), ("AVERAGE", 0), ("MIN", 2), ("MAX", -2)]:
+    save(f"every_mode_{aggregate.lower()}", every_mode(aggregate, raised))
 
 
 def stumps(classes, ids, weights, base_values, post_transform):

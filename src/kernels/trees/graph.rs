@@ -13,7 +13,7 @@ pub(super) struct Forest {
     pub(super) nodes: Vec<Node>,
     /// Of each tree, its root, and the nodes up to the next.
     pub(super) roots: Vec<usize>,
-    /// Of node `n`, `weights[first_weight[n]..first_weight[n + 1]]`; of inner nodes, none.
+    /// Of node `n`, `weights[first_weight[n]..first_weight[n + 1]]`.
     pub(super) first_weight: Vec<usize>,
     pub(super) weights: Vec<Weight>,
 }
@@ -35,7 +35,7 @@ pub(super) fn resolve(attributes: &Attributes<'_>) -> Result<Forest, TreeError> 
     let trees = Trees::find(&attributes.nodes)?;
     let nodes = link(&attributes.nodes, &trees)?;
     trees.check_reach(&nodes)?;
-    let (first_weight, weights) = weigh(&attributes.leaves, attributes.outputs, &trees, &nodes)?;
+    let (first_weight, weights) = weigh(attributes, &trees, nodes.len())?;
     Ok(Forest { nodes, roots: trees.starts, first_weight, weights })
 }
 
@@ -195,27 +195,21 @@ fn link_one(nodes: &Nodes<'_>, trees: &Trees, tree: usize, node: usize) -> Resul
     Ok(Node::Branch { mode, feature, value, missing_is_true, yes, no })
 }
 
-/// The weights in their nodes' order; those of one node stay in the file's.
-fn weigh(
-    leaves: &Leaves<'_>,
-    outputs: Outputs,
-    trees: &Trees,
-    nodes: &[Node],
-) -> Result<(Vec<usize>, Vec<Weight>), TreeError> {
+/// The weights in their nodes' order; those of one node stay in the file's. Inner nodes have some in files of old
+/// exporters, and no use for them.
+fn weigh(attributes: &Attributes<'_>, trees: &Trees, nodes: usize) -> Result<(Vec<usize>, Vec<Weight>), TreeError> {
+    let (leaves, outputs) = (&attributes.leaves, attributes.outputs);
     let mut owners = Vec::with_capacity(leaves.ids.len());
-    let mut first = vec![0; nodes.len() + 1];
+    let mut first = vec![0; nodes + 1];
     for entry in 0..leaves.ids.len() {
         let owner = owner(leaves, outputs, trees, entry)?;
-        // Old exporters give inner nodes weights, which mean nothing.
-        if matches!(nodes[owner], Node::Leaf { .. }) {
-            first[owner + 1] += 1;
-            owners.push((owner, entry));
-        }
+        first[owner + 1] += 1;
+        owners.push((owner, entry));
     }
-    for node in 0..nodes.len() {
+    for node in 0..nodes {
         first[node + 1] += first[node];
     }
-    owners.sort_by_key(|&(owner, _)| owner);
+    owners.sort_unstable();
     let weights = owners.iter().map(|&(_, entry)| weight(leaves, outputs, entry)).collect::<Result<_, _>>()?;
     Ok((first, weights))
 }

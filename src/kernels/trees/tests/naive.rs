@@ -9,6 +9,8 @@ const MODES: [&str; 6] = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", 
 const NUMBERS: [f32; 12] =
     [-3.0, -0.5, -0.0, 0.0, 0.5, 1.0, 1e-40, f32::MIN, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
 
+const BASE_VALUES: [f32; 3] = [0.5, -0.25, 1.0];
+
 /// A xorshift generator: the same trees in every run.
 struct Dice(u64);
 
@@ -98,7 +100,7 @@ impl Trees {
                 ids: &self.target_ids,
                 weights: &self.weights,
             },
-            base_values: &[],
+            base_values: &BASE_VALUES[..if self.targets == 3 { 3 } else { 0 }],
             post_transform: "NONE",
             aggregate_function: "SUM",
             outputs: Outputs::Targets(self.targets),
@@ -107,7 +109,7 @@ impl Trees {
     }
 
     fn walk(&self, row: &[f32]) -> Vec<f32> {
-        let mut scores = vec![0.0; self.targets];
+        let mut scores = vec![None; self.targets];
         let roots =
             (0..self.tree_ids.len()).filter(|&node| node == 0 || self.tree_ids[node] != self.tree_ids[node - 1]);
         for root in roots {
@@ -118,11 +120,13 @@ impl Trees {
             }
             for leaf in 0..self.weights.len() {
                 if self.leaf_tree_ids[leaf] == tree && self.leaf_node_ids[leaf] == self.node_ids[node] {
-                    scores[self.target_ids[leaf] as usize] += self.weights[leaf];
+                    *scores[self.target_ids[leaf] as usize].get_or_insert(0.0) += self.weights[leaf];
                 }
             }
         }
-        scores
+        // What no leaf scores has no base value either: so does onnxruntime.
+        let base = |target: usize| if self.targets == 3 { BASE_VALUES[target] } else { 0.0 };
+        scores.iter().enumerate().map(|(target, score)| score.map_or(0.0, |score| score + base(target))).collect()
     }
 
     fn holds(&self, node: usize, row: &[f32]) -> bool {
@@ -141,7 +145,7 @@ impl Trees {
 
 fn assert_same(trees: &Trees, ensemble: &Ensemble, rows: &[f32], features: usize) {
     let expected: Vec<f32> = rows.chunks(features).flat_map(|row| trees.walk(row)).collect();
-    let mut found = vec![0.0; expected.len()];
+    let mut found = vec![f32::NAN; expected.len()];
     ensemble.scores(rows, features, &mut found).expect("scores");
     assert_eq!(found, expected);
 }
@@ -162,7 +166,7 @@ fn random_trees_score_as_the_specification_walks_them() {
 #[test]
 fn more_rows_than_a_block_holds_score_as_the_specification_walks_them() {
     let mut dice = Dice(7);
-    let trees = Trees::random(&mut dice, 11, 5, 600, 2);
+    let trees = Trees::random(&mut dice, 3, 5, 600, 3);
     let rows: Vec<f32> = (0..300 * 600).map(|_| dice.number()).collect();
     assert_same(&trees, &trees.ensemble(), &rows, 600);
 }

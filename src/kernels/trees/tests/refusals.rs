@@ -37,6 +37,14 @@ fn the_unspoilt_file_is_good() {
 }
 
 #[test]
+fn weights_of_an_inner_node_mean_nothing() {
+    let mut attributes = GOOD;
+    attributes.leaves =
+        Leaves { tree_ids: &[0, 0, 0, 7], node_ids: &[0, 1, 2, 0], ids: &[0; 4], weights: &[9.0, 1.0, 2.0, 4.0] };
+    assert_eq!(Ensemble::new(&attributes), Ensemble::new(&GOOD));
+}
+
+#[test]
 fn every_list_has_an_entry_for_every_node() {
     assert_refused("attribute nodes_nodeids has 0 entries", |a| a.nodes.node_ids = &[]);
     assert_refused("attribute nodes_treeids has 3 entries, nodes_nodeids has 4", |a| a.nodes.tree_ids = &[0, 0, 0]);
@@ -101,6 +109,7 @@ fn modes_features_and_functions_are_known_ones() {
     });
     assert_refused("attribute nodes_featureids[0] is -1, expected 0 to", |a| a.nodes.feature_ids = &[-1, 0, 0, 0]);
     assert_refused("attribute nodes_featureids[0] is 4294967296", |a| a.nodes.feature_ids = &[1 << 32, 0, 0, 0]);
+    assert_refused("attribute nodes_featureids[0] is 4194304", |a| a.nodes.feature_ids = &[1 << 22, 0, 0, 0]);
     assert_refused("attribute post_transform is \"TANH\"", |a| a.post_transform = "TANH");
     assert_refused("attribute aggregate_function is \"MEDIAN\"", |a| a.aggregate_function = "MEDIAN");
 }
