@@ -1,4 +1,4 @@
-//! Decision trees: `TreeEnsembleClassifier` and `TreeEnsembleRegressor` of `ai.onnx.ml`.
+//! Decision trees: `TreeEnsembleClassifier`, `TreeEnsembleRegressor` and `TreeEnsemble` of `ai.onnx.ml`.
 //!
 //! Nothing here trusts the file an ensemble comes from: [`Ensemble::new`] checks all of it, and evaluation then walks
 //! with bounds-checked indices only.
@@ -14,6 +14,7 @@ mod block;
 mod error;
 mod finish;
 mod graph;
+mod indexed;
 mod layout;
 mod test;
 mod walk;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use attributes::{Attributes, Leaves, Nodes, Outputs};
 pub use error::TreeError;
+pub use indexed::Indexed;
 
 use attributes::{Aggregate, PostTransform};
 use finish::Finish;
@@ -45,8 +47,25 @@ impl Ensemble {
         let aggregate = Aggregate::parse(attributes.aggregate_function, attributes.outputs)?;
         let post_transform = PostTransform::parse(attributes.post_transform)?;
         let forest = graph::resolve(attributes)?;
-        let finish = Finish::new(attributes, aggregate, post_transform, forest.roots.len())?;
+        let finish = match attributes.outputs {
+            Outputs::Classes(_) => Finish::classifier(attributes, post_transform)?,
+            Outputs::Targets(targets) => {
+                Finish::regressor(targets, attributes.base_values, post_transform, aggregate, forest.roots.len())?
+            }
+        };
         Ok(Self { layout: Layout::new(&forest, attributes.outputs.count())?, finish, aggregate })
+    }
+
+    /// The same of version 5, whose links are places and not ids.
+    ///
+    /// # Errors
+    /// As [`Ensemble::new`].
+    pub fn indexed(attributes: &Indexed<'_>) -> Result<Self, TreeError> {
+        let aggregate = Aggregate::numbered(attributes.aggregate_function)?;
+        let post_transform = PostTransform::numbered(attributes.post_transform)?;
+        let forest = indexed::resolve(attributes)?;
+        let finish = Finish::regressor(attributes.targets, &[], post_transform, aggregate, forest.roots.len())?;
+        Ok(Self { layout: Layout::new(&forest, attributes.targets)?, finish, aggregate })
     }
 
     /// Scores of a row: the number of classes or targets.

@@ -16,7 +16,7 @@ import onnxmltools
 import onnxruntime
 import skl2onnx
 import xgboost
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnxmltools.convert.common.data_types import FloatTensorType
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
@@ -54,12 +54,14 @@ def alone(model):
         [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, FEATURES])],
         [helper.make_tensor_value_info(name, kind, None) for name, kind in zip(node.output, kinds)],
     )
-    versions = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    versions = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 5 if node.op_type == "TreeEnsemble" else 3)]
     return helper.make_model(graph, opset_imports=versions, ir_version=8)
 
 
 def plain(attribute):
     value = helper.get_attribute_value(attribute)
+    if attribute.type == onnx.AttributeProto.TENSOR:
+        return short(numpy_helper.to_array(value))
     if attribute.type == onnx.AttributeProto.FLOATS:
         return short(value)
     if attribute.type == onnx.AttributeProto.STRINGS:
@@ -193,3 +195,33 @@ save("corner_either_class", stumps(2, [0, 1, 0, 1], [0.3, 0.4, -0.1, 0.2], [], "
 save("corner_tie", stumps(3, [1, 2, 2, 0], [0.5, 0.5, 0.5, 0.5], [], "SOFTMAX_ZERO"))
 save("corner_unseen_class", stumps(3, [0, 1, 1, 0], [-0.5, -0.25, -0.5, -0.125], [], "SOFTMAX"))
 save("corner_probit", stumps(3, [0, 1, 1, 2], [0.3, 0.2, 0.1, 0.25], [0.3, 0.2, 0.1], "PROBIT"))
+
+
+def indexed(targets, aggregate_function):
+    """Version 5: a test for a set, one for a smaller set below it, and a tree whose only test has one leaf."""
+    tensor = lambda values, kind: numpy_helper.from_array(np.array(values, kind))
+    node = helper.make_node(
+        "TreeEnsemble",
+        ["rows"],
+        ["scores"],
+        domain="ai.onnx.ml",
+        tree_roots=[0, 3, 4],
+        nodes_featureids=[0, 1, 0, 2, 3],
+        nodes_modes=tensor([6, 0, 6, 2, 1], np.uint8),
+        nodes_splits=tensor([0, 0.5, 0, -0.5, 0], np.float32),
+        nodes_truenodeids=[1, 0, 2, 4, 6],
+        nodes_trueleafs=[0, 1, 1, 1, 1],
+        nodes_falsenodeids=[2, 1, 3, 5, 6],
+        nodes_falseleafs=[0, 1, 1, 1, 1],
+        nodes_missing_value_tracks_true=[1, 0, 0, 1, 0],
+        membership_values=tensor([1, 3, 5, np.nan, 4, np.nan], np.float32),
+        leaf_targetids=[leaf % targets for leaf in range(7)],
+        leaf_weights=tensor([1.5, -2.25, 3.125, -4, 0.5, 0.25, 0.125], np.float32),
+        n_targets=targets,
+        aggregate_function=aggregate_function,
+    )
+    return helper.make_model(helper.make_graph([node], "trees", [], []))
+
+
+save("indexed_sum", indexed(2, 1))
+save("indexed_average", indexed(1, 0))

@@ -131,6 +131,13 @@ impl Aggregate {
             }
         }
     }
+
+    pub(super) fn numbered(number: i64) -> Result<Self, TreeError> {
+        let all = [Self::Average, Self::Sum, Self::Min, Self::Max];
+        usize::try_from(number).ok().and_then(|number| all.get(number).copied()).ok_or_else(|| {
+            TreeError::attribute("aggregate_function", format!("is {number}, expected 0 to {}", all.len() - 1))
+        })
+    }
 }
 
 /// What is done to a row's scores at the end.
@@ -156,5 +163,19 @@ impl PostTransform {
                 return Err(TreeError::attribute("post_transform", problem));
             }
         })
+    }
+
+    pub(super) fn numbered(number: i64) -> Result<Self, TreeError> {
+        match number {
+            0 => Ok(Self::Identity),
+            3 => Ok(Self::SoftmaxZero),
+            4 => Ok(Self::Probit),
+            1 | 2 => {
+                let problem =
+                    "softmax or logistic by the specification, the other one in onnxruntime: use a node for it";
+                Err(TreeError::attribute("post_transform", format!("is {number}, {problem}")))
+            }
+            _ => Err(TreeError::attribute("post_transform", format!("is {number}, expected 0, 3 or 4"))),
+        }
     }
 }

@@ -34,21 +34,27 @@ enum Binary {
 }
 
 impl Finish {
-    pub(super) fn new(
-        attributes: &Attributes<'_>,
-        aggregate: Aggregate,
+    pub(super) fn classifier(attributes: &Attributes<'_>, post_transform: PostTransform) -> Result<Self, TreeError> {
+        check_base_values(attributes.outputs, attributes.base_values)?;
+        let kind = Kind::Classifier { binary: binary(attributes) };
+        Ok(Self {
+            outputs: attributes.outputs.count(),
+            base_values: attributes.base_values.to_vec(),
+            post_transform,
+            kind,
+        })
+    }
+
+    pub(super) fn regressor(
+        targets: usize,
+        base_values: &[f32],
         post_transform: PostTransform,
+        aggregate: Aggregate,
         trees: usize,
     ) -> Result<Self, TreeError> {
-        let outputs = attributes.outputs.count();
-        check_base_values(attributes)?;
-        let kind = match attributes.outputs {
-            Outputs::Classes(_) => Kind::Classifier { binary: binary(attributes) },
-            Outputs::Targets(_) => {
-                Kind::Regressor { divisor: (aggregate == Aggregate::Average).then_some(trees as f32) }
-            }
-        };
-        Ok(Self { outputs, base_values: attributes.base_values.to_vec(), post_transform, kind })
+        check_base_values(Outputs::Targets(targets), base_values)?;
+        let kind = Kind::Regressor { divisor: (aggregate == Aggregate::Average).then_some(trees as f32) };
+        Ok(Self { outputs: targets, base_values: base_values.to_vec(), post_transform, kind })
     }
 
     pub(super) fn outputs(&self) -> usize {
@@ -157,16 +163,16 @@ impl Finish {
     }
 }
 
-fn check_base_values(attributes: &Attributes<'_>) -> Result<(), TreeError> {
-    let found = attributes.base_values.len();
-    let fits = match attributes.outputs {
+fn check_base_values(outputs: Outputs, base_values: &[f32]) -> Result<(), TreeError> {
+    let found = base_values.len();
+    let fits = match outputs {
         Outputs::Classes(2) => found <= 2,
         outputs => found == 0 || found == outputs.count(),
     };
     if fits {
         return Ok(());
     }
-    let problem = format!("has {found} entries, expected none or one for each of {}", attributes.outputs.count());
+    let problem = format!("has {found} entries, expected none or one for each of {}", outputs.count());
     Err(TreeError::attribute("base_values", problem))
 }
 

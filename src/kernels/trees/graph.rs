@@ -4,14 +4,14 @@ use super::TreeError;
 use super::attributes::{Attributes, Leaves, Mode, Nodes, Outputs};
 
 /// Beyond any model in use; keeps every index and every sum of two in 32 bits.
-const MOST_NODES: usize = 1 << 28;
-const MOST_FEATURES: i64 = 1 << 22;
-const MOST_OUTPUTS: usize = 1 << 20;
+pub(super) const MOST_NODES: usize = 1 << 26;
+pub(super) const MOST_FEATURES: i64 = 1 << 22;
+pub(super) const MOST_OUTPUTS: usize = 1 << 20;
 
 /// Trees with their links resolved: no cycle, every node within reach of its tree's root.
 pub(super) struct Forest {
     pub(super) nodes: Vec<Node>,
-    /// Of each tree, its root, and the nodes up to the next.
+    /// The trees' roots, in the order in which their scores add up.
     pub(super) roots: Vec<usize>,
     /// Of node `n`, `weights[first_weight[n]..first_weight[n + 1]]`.
     pub(super) first_weight: Vec<usize>,
@@ -34,7 +34,7 @@ pub(super) fn resolve(attributes: &Attributes<'_>) -> Result<Forest, TreeError> 
     check_lengths(attributes)?;
     let trees = Trees::find(&attributes.nodes)?;
     let nodes = link(&attributes.nodes, &trees)?;
-    trees.check_reach(&nodes)?;
+    check_reach(&trees.starts, &nodes, |node, problem| TreeError::entry("nodes_nodeids", node, problem))?;
     let (first_weight, weights) = weigh(attributes, &trees, nodes.len())?;
     Ok(Forest { nodes, roots: trees.starts, first_weight, weights })
 }
@@ -72,7 +72,7 @@ fn check_lengths(attributes: &Attributes<'_>) -> Result<(), TreeError> {
     Ok(())
 }
 
-fn same_length(one: &str, expected: usize, attribute: &'static str, found: usize) -> Result<(), TreeError> {
+pub(super) fn same_length(one: &str, expected: usize, attribute: &'static str, found: usize) -> Result<(), TreeError> {
     if expected == found {
         return Ok(());
     }
@@ -137,34 +137,53 @@ impl Trees {
     fn tree(&self, id: i64) -> Option<usize> {
         self.by_id.binary_search_by_key(&id, |&(id, _)| id).ok().map(|at| self.by_id[at].1)
     }
+}
 
-    /// Refuses cycles and nodes that no path from the root reaches, by taking away nodes whose parents are gone.
-    ///
-    /// Several parents are in order: exporters share the branch that a set's members lead to.
-    fn check_reach(&self, nodes: &[Node]) -> Result<(), TreeError> {
-        let mut parents = vec![0_u32; nodes.len()];
-        for node in nodes {
-            if let Node::Branch { yes, no, .. } = *node {
-                parents[yes as usize] += 1;
-                parents[no as usize] += 1;
-            }
+/// Refuses cycles, nodes that no path from a root reaches, and nodes of two trees, by taking away nodes whose parents are
+/// gone; `refusal` makes the error about a node.
+///
+/// Several parents are in order: exporters share the branch that a set's members lead to.
+pub(super) fn check_reach(
+    roots: &[usize],
+    nodes: &[Node],
+    refusal: impl Fn(usize, &str) -> TreeError,
+) -> Result<(), TreeError> {
+    let mut parents = vec![0_u32; nodes.len()];
+    for node in nodes {
+        if let Node::Branch { yes, no, .. } = *node {
+            parents[yes as usize] += 1;
+            parents[no as usize] += 1;
         }
-        let mut open: Vec<usize> = self.starts.iter().copied().filter(|&root| parents[root] == 0).collect();
-        let mut reached = vec![false; nodes.len()];
+    }
+    let mut tree_of = vec![None; nodes.len()];
+    let mut reached = 0;
+    for (tree, &root) in roots.iter().enumerate() {
+        if tree_of[root].replace(tree).is_some() {
+            return Err(refusal(root, "is a node of two trees"));
+        }
+        if parents[root] > 0 {
+            continue;
+        }
+        let mut open = vec![root];
         while let Some(node) = open.pop() {
-            reached[node] = true;
+            reached += 1;
             let Node::Branch { yes, no, .. } = nodes[node] else { continue };
             for child in [yes as usize, no as usize] {
+                if *tree_of[child].get_or_insert(tree) != tree {
+                    return Err(refusal(child, "is a node of two trees"));
+                }
                 parents[child] -= 1;
                 if parents[child] == 0 {
                     open.push(child);
                 }
             }
         }
-        let Some(lost) = reached.iter().position(|&reached| !reached) else { return Ok(()) };
-        let problem = "is in a cycle, or out of reach of the first node of its tree, which is the root";
-        Err(TreeError::entry("nodes_nodeids", lost, problem))
     }
+    if reached == nodes.len() {
+        return Ok(());
+    }
+    let lost = (0..nodes.len()).find(|&node| tree_of[node].is_none() || parents[node] > 0).unwrap_or(0);
+    Err(refusal(lost, "is in a cycle, or out of reach of its tree's root"))
 }
 
 fn link(nodes: &Nodes<'_>, trees: &Trees) -> Result<Vec<Node>, TreeError> {
@@ -186,13 +205,17 @@ fn link_one(nodes: &Nodes<'_>, trees: &Trees, tree: usize, node: usize) -> Resul
         let absent = || TreeError::entry(attribute, node, format!("is {}, no node of its tree", ids[node]));
         trees.node(tree, ids[node]).and_then(|child| u32::try_from(child).ok()).ok_or_else(absent)
     };
-    let feature = nodes.feature_ids[node];
-    let feature = u32::try_from(feature).ok().filter(|_| feature < MOST_FEATURES).ok_or_else(|| {
-        TreeError::entry("nodes_featureids", node, format!("is {feature}, expected 0 to {}", MOST_FEATURES - 1))
-    })?;
+    let feature = feature(nodes.feature_ids, node)?;
     let missing_is_true = nodes.missing_tracks_true.get(node).is_some_and(|&tracks| tracks == 1);
     let (yes, no) = (child("nodes_truenodeids", nodes.true_ids)?, child("nodes_falsenodeids", nodes.false_ids)?);
     Ok(Node::Branch { mode, feature, value, missing_is_true, yes, no })
+}
+
+pub(super) fn feature(ids: &[i64], node: usize) -> Result<u32, TreeError> {
+    let id = ids[node];
+    u32::try_from(id).ok().filter(|_| id < MOST_FEATURES).ok_or_else(|| {
+        TreeError::entry("nodes_featureids", node, format!("is {id}, expected 0 to {}", MOST_FEATURES - 1))
+    })
 }
 
 /// The weights in their nodes' order; those of one node stay in the file's. Inner nodes have some in files of old

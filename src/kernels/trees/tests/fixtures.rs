@@ -4,17 +4,17 @@ use serde_json::{Map, Value};
 
 use super::super::{Attributes, Ensemble, Leaves, Nodes, Outputs};
 
-fn fixture(name: &str) -> Value {
+pub(super) fn fixture(name: &str) -> Value {
     let path = format!("{}/tests/trees/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(&path).expect(&path)).expect(&path)
 }
 
-fn floats(value: &Value) -> Vec<f32> {
+pub(super) fn floats(value: &Value) -> Vec<f32> {
     let float = |value: &Value| value.as_f64().map_or(f32::NAN, |value| value as f32);
     value.as_array().into_iter().flatten().map(float).collect()
 }
 
-fn ints(attributes: &Map<String, Value>, name: &str) -> Vec<i64> {
+pub(super) fn ints(attributes: &Map<String, Value>, name: &str) -> Vec<i64> {
     let list = attributes.get(name).and_then(Value::as_array);
     list.into_iter().flatten().map(|value| value.as_i64().expect(name)).collect()
 }
@@ -60,7 +60,7 @@ fn build(fixture: &Value) -> (Ensemble, Vec<Value>) {
     (ensemble.expect("a good ensemble"), labels)
 }
 
-fn assert_close(name: &str, found: &[f32], expected: &[f32]) {
+pub(super) fn assert_close(name: &str, found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "{name}");
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
         let close = (found - expected).abs() <= 1e-6 * expected.abs() + 1e-7;
