@@ -1,17 +1,18 @@
-//! `TreeEnsembleClassifier` and `TreeEnsembleRegressor` as operators of tract, on [`crate::kernels::trees`].
+//! `TreeEnsembleClassifier`, `TreeEnsembleRegressor` and `TreeEnsemble` as operators of tract, on [`crate::kernels::trees`].
 
 use std::fmt;
 
 use tract_onnx::model::{OnnxOpRegister, ParsingContext};
-use tract_onnx::pb::NodeProto;
+use tract_onnx::pb::{NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::*;
 
-use crate::kernels::trees::{Attributes, Ensemble, Leaves, Nodes, Outputs};
+use crate::kernels::trees::{Attributes, Ensemble, Indexed, Leaves, Nodes, Outputs};
 
 /// Adds the operators to those that tract reads ONNX with; its own classifier is replaced.
 pub(super) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("TreeEnsembleClassifier", classifier);
     operators.insert("TreeEnsembleRegressor", regressor);
+    operators.insert("TreeEnsemble", indexed);
 }
 
 type Parsed = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
@@ -23,10 +24,46 @@ fn classifier(_: &ParsingContext<'_>, node: &NodeProto) -> Parsed {
 }
 
 fn regressor(_: &ParsingContext<'_>, node: &NodeProto) -> Parsed {
-    let targets = node.get_attr::<i64>("n_targets")?;
-    let targets = usize::try_from(targets).map_err(|_| format_err!("attribute n_targets is {targets}"))?;
-    let ensemble = ensemble(node, Outputs::Targets(targets), "target")?;
+    let ensemble = ensemble(node, Outputs::Targets(targets(node)?), "target")?;
     Ok((expand(Trees { ensemble, labels: None }), vec![]))
+}
+
+fn targets(node: &NodeProto) -> TractResult<usize> {
+    let targets = node.get_attr::<i64>("n_targets")?;
+    usize::try_from(targets).map_err(|_| format_err!("attribute n_targets is {targets}"))
+}
+
+fn indexed(context: &ParsingContext<'_>, node: &NodeProto) -> Parsed {
+    let integers = |name: &str| Ok::<_, TractError>(node.get_attr_opt_slice::<i64>(name)?.unwrap_or_default());
+    let attributes = Indexed {
+        feature_ids: integers("nodes_featureids")?,
+        modes: &numbers::<u8>(context, node, "nodes_modes")?,
+        splits: &numbers::<f32>(context, node, "nodes_splits")?,
+        true_ids: integers("nodes_truenodeids")?,
+        true_leaves: integers("nodes_trueleafs")?,
+        false_ids: integers("nodes_falsenodeids")?,
+        false_leaves: integers("nodes_falseleafs")?,
+        missing_tracks_true: integers("nodes_missing_value_tracks_true")?,
+        members: &numbers::<f32>(context, node, "membership_values")?,
+        leaf_target_ids: integers("leaf_targetids")?,
+        leaf_weights: &numbers::<f32>(context, node, "leaf_weights")?,
+        roots: integers("tree_roots")?,
+        targets: targets(node)?,
+        post_transform: node.get_attr_opt("post_transform")?.unwrap_or(0),
+        aggregate_function: node.get_attr_opt("aggregate_function")?.unwrap_or(1),
+    };
+    let ensemble = Arc::new(Ensemble::indexed(&attributes)?);
+    Ok((expand(Trees { ensemble, labels: None }), vec![]))
+}
+
+/// The numbers of an attribute that is a tensor; none where it is absent.
+fn numbers<T: Datum + Copy>(context: &ParsingContext<'_>, node: &NodeProto, name: &str) -> TractResult<Vec<T>> {
+    let Some(held) = node.get_attr_opt::<&TensorProto>(name)? else { return Ok(Vec::new()) };
+    let tensor = context.load_tensor(held)?;
+    if tensor.datum_type() != T::datum_type() {
+        bail!("attribute {name} holds {:?}, expected {:?}", tensor.datum_type(), T::datum_type());
+    }
+    Ok(tensor.try_as_plain_ram()?.as_slice::<T>()?.to_vec())
 }
 
 /// The labels of the classes: a row of integers or of strings.
