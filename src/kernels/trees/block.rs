@@ -4,7 +4,7 @@ use super::Ensemble;
 use super::attributes::Aggregate;
 use super::layout::{ABOVE_ALL, Columns, Slots, Tree, Worth};
 use super::test::key;
-use super::walk::{Abreast, Ground, LANES, Slot};
+use super::walk::{Ground, LANES, Slot};
 
 /// Keys of a block.
 const BLOCK_KEYS: usize = 4096;
@@ -13,14 +13,19 @@ const MOST_ROWS: usize = 128;
 /// `scores` and `classes`, if not empty, have room for all rows.
 pub(super) fn evaluate(ensemble: &Ensemble, rows: &[f32], features: usize, scores: &mut [f32], classes: &mut [usize]) {
     let outputs = ensemble.outputs();
-    let most = (BLOCK_KEYS / ensemble.layout.columns.width()).clamp(LANES, MOST_ROWS) / LANES * LANES;
-    let mut keys = Keys::default();
-    let mut seen = vec![false; most.min(rows.len() / features) * outputs];
+    let width = ensemble.layout.columns.width();
+    let most = (BLOCK_KEYS / width).clamp(LANES, MOST_ROWS) / LANES * LANES;
+    let most_here = most.min(rows.len() / features);
+    let mut keys = vec![ABOVE_ALL; most_here * width];
+    let mut seen = vec![false; most_here * outputs];
     let mut classes = classes.chunks_mut(most);
     for (rows, scores) in rows.chunks(most * features).zip(scores.chunks_mut(most * outputs)) {
-        keys.fill(ensemble.layout.columns, rows, features);
-        let seen = &mut seen[..rows.len() / features * outputs];
-        Tally { ensemble, outputs, scores: &mut *scores, seen: &mut *seen }.sum_up(&keys);
+        for (row, keys) in rows.chunks_exact(features).zip(keys.chunks_exact_mut(width)) {
+            fill(ensemble.layout.columns, row, keys);
+        }
+        let count = rows.len() / features;
+        let (keys, seen) = (&keys[..count * width], &mut seen[..count * outputs]);
+        Tally { ensemble, outputs, scores: &mut *scores, seen: &mut *seen }.sum_up(keys, width);
         let classes = classes.next().unwrap_or_default();
         for (row, (scores, seen)) in scores.chunks_exact_mut(outputs).zip(seen.chunks_exact(outputs)).enumerate() {
             let class = ensemble.finish.row(scores, seen);
@@ -31,35 +36,14 @@ pub(super) fn evaluate(ensemble: &Ensemble, rows: &[f32], features: usize, score
     }
 }
 
-/// The keys of a block's rows.
-#[derive(Default)]
-struct Keys {
-    width: usize,
-    /// Of rows in groups of `LANES`.
-    groups: Vec<Abreast>,
-    /// Of the rows left over, one after the other.
-    left_over: Vec<i32>,
-}
-
-impl Keys {
-    fn fill(&mut self, columns: Columns, rows: &[f32], features: usize) {
-        self.width = columns.width();
-        let groups = rows.chunks_exact(features * LANES);
-        self.left_over.clear();
-        for row in groups.remainder().chunks_exact(features) {
-            self.left_over.push(ABOVE_ALL);
-            for nan in columns.nans() {
-                self.left_over.extend(row[..columns.features].iter().map(|&value| key(value, nan)));
-            }
-        }
-        self.groups.clear();
-        for group in groups {
-            let rows: [&[f32]; LANES] = std::array::from_fn(|lane| &group[lane * features..][..columns.features]);
-            self.groups.push([ABOVE_ALL; LANES]);
-            for nan in columns.nans() {
-                self.groups.extend((0..columns.features).map(|feature| rows.map(|row| key(row[feature], nan))));
-            }
-        }
+/// The keys of a row.
+fn fill(columns: Columns, row: &[f32], keys: &mut [i32]) {
+    let row = &row[..columns.features];
+    // The first stays above all.
+    let mut groups = keys[1..].chunks_exact_mut(row.len().max(1));
+    for nan in columns.nans() {
+        let group = groups.next().unwrap_or_default();
+        group.iter_mut().zip(row).for_each(|(place, &value)| *place = key(value, nan));
     }
 }
 
@@ -72,28 +56,30 @@ struct Tally<'a> {
 }
 
 impl Tally<'_> {
-    fn sum_up(&mut self, keys: &Keys) {
+    fn sum_up(&mut self, keys: &[i32], width: usize) {
         self.scores.fill(0.0);
         self.seen.fill(false);
         match &self.ensemble.layout.slots {
-            Slots::Narrow { slots, column_bits } => self.walk(Ground { slots, column_bits: *column_bits }, keys),
-            Slots::Wide { slots } => self.walk(Ground { slots, column_bits: 0 }, keys),
+            Slots::Narrow { slots, column_bits } => self.walk(Ground { slots, column_bits: *column_bits }, keys, width),
+            Slots::Wide { slots } => self.walk(Ground { slots, column_bits: 0 }, keys, width),
         }
     }
 
     /// Rows side by side through one tree after the other; those left over, one by one through trees side by side. Either
     /// way a row's scores grow in the trees' order.
-    fn walk<S: Slot>(&mut self, ground: Ground<'_, S>, keys: &Keys) {
+    fn walk<S: Slot>(&mut self, ground: Ground<'_, S>, keys: &[i32], width: usize) {
         let trees = &self.ensemble.layout.trees;
+        let groups = keys.chunks_exact(width * LANES);
         for &tree in trees {
-            for (group, keys) in keys.groups.chunks_exact(keys.width).enumerate() {
-                for (lane, leaf) in ground.rows(tree, keys).into_iter().enumerate() {
+            for (group, keys) in groups.clone().enumerate() {
+                let leaves = ground.rows(tree, std::array::from_fn(|lane| &keys[lane * width..][..width]));
+                for (lane, leaf) in leaves.into_iter().enumerate() {
                     self.add(group * LANES + lane, leaf);
                 }
             }
         }
-        let first = keys.groups.len() / keys.width * LANES;
-        for (row, keys) in keys.left_over.chunks_exact(keys.width).enumerate() {
+        let first = groups.len() * LANES;
+        for (row, keys) in groups.remainder().chunks_exact(width).enumerate() {
             self.walk_row(ground, trees, keys, first + row);
         }
     }

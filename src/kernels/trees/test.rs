@@ -24,6 +24,7 @@ pub(super) struct Test {
 }
 
 /// A number that orders as the float does, both zeros as one, between the two numbers that stand for NaN.
+#[inline]
 pub(super) fn key(value: f32, nan: i32) -> i32 {
     // Adding zero makes -0 and 0 the same bits.
     let bits = (value + 0.0).to_bits() as i32;

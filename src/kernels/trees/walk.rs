@@ -14,20 +14,24 @@ pub(super) trait Slot: Copy {
 }
 
 impl Slot for Narrow {
+    #[inline(always)]
     fn threshold(self) -> i32 {
         self.threshold
     }
 
+    #[inline(always)]
     fn column(self, column_bits: u32) -> usize {
         (self.link & !(u32::MAX << column_bits)) as usize
     }
 
+    #[inline(always)]
     fn children(self, column_bits: u32) -> usize {
         (self.link >> column_bits) as usize
     }
 }
 
 impl Slot for Wide {
+    #[inline(always)]
     fn threshold(self) -> i32 {
         self.threshold
     }
@@ -48,31 +52,30 @@ pub(super) struct Ground<'a, S> {
     pub(super) column_bits: u32,
 }
 
-/// The keys of rows that walk side by side: column by column, the rows' keys next to each other.
-pub(super) type Abreast = [i32; LANES];
-
 impl<S: Slot> Ground<'_, S> {
     /// What the leaf holds that each row reaches in `tree`.
-    pub(super) fn rows(self, tree: Tree, keys: &[Abreast]) -> [u32; LANES] {
+    #[inline(always)]
+    pub(super) fn rows(self, tree: Tree, keys: [&[i32]; LANES]) -> [u32; LANES] {
         let slots = &self.slots[tree.start..tree.end];
-        Ground { slots, ..self }.walk([0; LANES], tree.depth, |lane, column| keys[column][lane])
+        Ground { slots, ..self }.walk([0; LANES], tree.depth, keys)
     }
 
     /// What the leaf holds that one row reaches in each tree.
+    #[inline(always)]
     pub(super) fn trees(self, trees: &[Tree; LANES], keys: &[i32]) -> [u32; LANES] {
         let depth = trees.iter().map(|tree| tree.depth).max().unwrap_or(0);
-        self.walk(trees.map(|tree| tree.start), depth, |_, column| keys[column])
+        self.walk(trees.map(|tree| tree.start), depth, [keys; LANES])
     }
 
     #[inline(always)]
-    fn walk(self, roots: [usize; LANES], depth: usize, key: impl Fn(usize, usize) -> i32) -> [u32; LANES] {
+    fn walk(self, roots: [usize; LANES], depth: usize, keys: [&[i32]; LANES]) -> [u32; LANES] {
         let mut at = roots;
         for _ in 0..depth {
             let mut columns = 0;
             for lane in 0..LANES {
                 let slot = self.slots[at[lane]];
                 let column = slot.column(self.column_bits);
-                let below = usize::from(key(lane, column) < slot.threshold());
+                let below = usize::from(keys[lane][column] < slot.threshold());
                 at[lane] = roots[lane].wrapping_add(slot.children(self.column_bits)).wrapping_add(below);
                 columns |= column;
             }
