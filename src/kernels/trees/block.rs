@@ -1,4 +1,4 @@
-//! Rows in blocks that stay in the first cache, through all trees.
+//! Rows in blocks that stay in the cache, through all trees.
 
 use super::Ensemble;
 use super::attributes::Aggregate;
@@ -6,8 +6,8 @@ use super::layout::{ABOVE_ALL, Columns, Slots, Tree, Worth};
 use super::test::key;
 use super::walk::{Ground, LANES, Slot};
 
-/// Keys of a block.
-const BLOCK_KEYS: usize = 4096;
+/// Keys of a block: enough rows that a large tree is fetched for, few enough for the second cache.
+const BLOCK_KEYS: usize = 1 << 15;
 const MOST_ROWS: usize = 128;
 
 /// `scores` and `classes`, if not empty, have room for all rows.
