@@ -13,6 +13,7 @@ mod reclaim;
 mod scan;
 mod signature;
 mod tensor;
+mod trees;
 mod weights;
 
 pub use error::{LoadError, RunError, ScanError};

@@ -24,6 +24,7 @@ mod norm;
 mod place;
 mod pool;
 mod simd;
+pub mod trees;
 
 pub use activation::Activation;
 pub use arena::Arena;

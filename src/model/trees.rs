@@ -1,4 +1,4 @@
-//! `TreeEnsembleClassifier`, `TreeEnsembleRegressor` and `TreeEnsemble` as operators of tract, on [`crate::kernels::trees`].
+//! `TreeEnsembleClassifier`, `TreeEnsembleRegressor` and `TreeEnsemble` as operators of tract, on [`strongroom_kernels::trees`].
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use tract_onnx::model::{OnnxOpRegister, ParsingContext};
 use tract_onnx::pb::{NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::*;
 
-use crate::kernels::trees::{Attributes, Ensemble, Indexed, Leaves, Nodes, Outputs};
+use strongroom_kernels::trees::{Attributes, Ensemble, Indexed, Leaves, Nodes, Outputs};
 
 /// Adds the operators to those that tract reads ONNX with; its own classifier is replaced.
 pub(super) fn register(operators: &mut OnnxOpRegister) {

@@ -1,6 +1,6 @@
-"""Makes tests/trees: small decision trees of every exporter, and what onnxruntime answers.
+"""Makes src/kernels/trees/fixtures: small decision trees of every exporter, and what onnxruntime answers.
 
-Run: python tests/python/tree_fixtures.py tests/trees
+Run: python tests/python/tree_fixtures.py src/kernels/trees/fixtures
 Committed are the results, so that the tests need no Python. NAME.onnx is the model, of one node; NAME.json holds its
 attributes, the rows asked and the answers. A null stands for NaN.
 """

@@ -1,4 +1,4 @@
-//! Against onnxruntime's answers (tests/trees), a naive walk, and files that lie.
+//! Against onnxruntime's answers (src/kernels/trees/fixtures), a naive walk, and files that lie.
 
 mod fixtures;
 mod indexed;

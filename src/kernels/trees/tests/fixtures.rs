@@ -1,11 +1,11 @@
-//! What onnxruntime answers for models of every exporter: `tests/trees`, made by `tests/python/tree_fixtures.py`.
+//! What onnxruntime answers for models of every exporter: `trees/fixtures`, made by `tests/python/tree_fixtures.py`.
 
 use serde_json::{Map, Value};
 
 use super::super::{Attributes, Ensemble, Leaves, Nodes, Outputs};
 
 pub(super) fn fixture(name: &str) -> Value {
-    let path = format!("{}/tests/trees/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/trees/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(&path).expect(&path)).expect(&path)
 }
 
