@@ -154,6 +154,7 @@ impl Conv {
                     blocks: self.source.blocks(),
                     kernel: self.window.kernel,
                     channels: self.source.channels(),
+                    last_channels: self.source.last_channels(),
                     block_stride: input.plane_stride(),
                     tap_stride: [self.window.dilation[0] * input.row_stride(), self.window.dilation[1] * input.lanes],
                     channel_stride: if input.lanes == 1 { input.plane_stride() } else { 1 },

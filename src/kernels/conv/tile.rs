@@ -21,6 +21,8 @@ pub(super) struct Tile<'a> {
     pub(super) blocks: usize,
     pub(super) kernel: [usize; 2],
     pub(super) channels: usize,
+    /// Of the last block.
+    pub(super) last_channels: usize,
     pub(super) block_stride: usize,
     pub(super) tap_stride: [usize; 2],
     pub(super) channel_stride: usize,
@@ -44,10 +46,11 @@ unsafe fn tile<S: Simd, const OB: usize, const P: usize, const STEP: usize>(t: &
         let mut sums: [[S::Block; P]; OB] = std::array::from_fn(|o| [S::load(t.bias.add(o * LANES)); P]);
         let mut weights = t.weights;
         for block in 0..t.blocks {
+            let channels = if block + 1 == t.blocks { t.last_channels } else { t.channels };
             for y in 0..t.kernel[0] {
                 for x in 0..t.kernel[1] {
                     let mut input = t.input.add(block * t.block_stride + y * t.tap_stride[0] + x * t.tap_stride[1]);
-                    for _ in 0..t.channels {
+                    for _ in 0..channels {
                         let w: [S::Block; OB] = std::array::from_fn(|o| S::load(weights.add(o * LANES)));
                         for p in 0..P {
                             let value = S::splat(*input.add(p * step));
