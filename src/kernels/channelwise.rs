@@ -200,10 +200,11 @@ impl Operation {
 /// # Panics
 /// It does not lie in the arena.
 pub fn fill_halo(arena: &mut [f32], place: &Place) {
-    if place.halo.is_none() {
+    assert!(place.end() <= arena.len(), "a place beyond the arena");
+    let (halo, stride, lanes) = (place.halo, place.row_stride(), place.lanes);
+    if halo.is_none() || stride == 0 {
         return;
     }
-    let (halo, stride, lanes) = (place.halo, place.row_stride(), place.lanes);
     let (left, right) = (halo.left * lanes, halo.right * lanes);
     for image in 0..place.shape.images {
         for plane in 0..place.planes() {

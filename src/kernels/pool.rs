@@ -35,8 +35,9 @@ impl Pool {
     /// Computes `output` from `input`.
     ///
     /// # Panics
-    /// The places do not fit each other or the arena.
+    /// The places do not fit each other or the arena, or the window has a zero in it.
     pub fn run(&self, level: Level, arena: &mut [f32], input: &Place, output: &Place) {
+        self.window.taps();
         check(arena, input, output);
         level.run(Windows { of: self, arena: arena.as_mut_ptr(), input, output });
     }

@@ -14,14 +14,9 @@ impl Source {
         Self { lanes, in_channels }
     }
 
-    /// Planes of an image.
-    pub(super) fn planes(self) -> usize {
-        self.in_channels.div_ceil(self.lanes)
-    }
-
     /// Blocks of channels that the kernel loops over; planar channels are one block.
     pub(super) fn blocks(self) -> usize {
-        if self.lanes == 1 { 1 } else { self.planes() }
+        if self.lanes == 1 { 1 } else { self.in_channels.div_ceil(LANES) }
     }
 
     /// Channels of such a block.
@@ -53,7 +48,7 @@ pub(super) fn pack(
     let mut to = packed.numbers_mut().chunks_exact_mut(LANES);
     for first in (0..blocks).step_by(group) {
         let out_blocks = first..blocks.min(first + group);
-        for channels in (0..in_channels).step_by(source.channels()) {
+        for channels in (0..in_channels).step_by(source.channels().max(1)) {
             for tap in 0..taps {
                 for channel in channels..in_channels.min(channels + source.channels()) {
                     for block in out_blocks.clone() {

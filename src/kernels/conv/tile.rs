@@ -130,6 +130,7 @@ impl Tiled {
     /// For rows of `columns` pixels, cut into as few tiles as registers allow, of one size: the last one begins earlier
     /// and computes some pixels once more.
     pub(super) fn new(level: Level, columns: usize, step: usize) -> Self {
+        level.require();
         let tiles = columns.div_ceil(level.pixels());
         let pixels = columns.div_ceil(tiles.max(1)).max(1);
         Self { pixels, columns, one: run_of(level, 1, pixels, step), two: run_of(level, 2, pixels, step), level }
