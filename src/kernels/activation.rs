@@ -76,7 +76,8 @@ impl Activation {
                     S::mul_add(S::min(zero, x), S::splat(slope), S::max(zero, x))
                 }
                 Self::Sigmoid => sigmoid::<S>(x),
-                Self::Silu => S::mul(x, sigmoid::<S>(x)),
+                // Held, for far below zero the sigmoid is no longer as small as x is large.
+                Self::Silu => S::mul(S::max(S::splat(-104.0), x), sigmoid::<S>(x)),
                 Self::HardSwish => {
                     let held = clamp::<S>(S::add(x, S::splat(3.0)), 0.0, 6.0);
                     S::mul(S::mul(x, held), S::splat(1.0 / 6.0))
@@ -141,7 +142,8 @@ unsafe fn gelu<S: Simd>(x: S::Block) -> S::Block {
     unsafe {
         let (zero, one) = (S::splat(0.0), S::splat(1.0));
         let z = S::mul(x, S::splat(std::f32::consts::FRAC_1_SQRT_2));
-        let size = S::max(z, S::sub(zero, z));
+        // Held, as infinity times no share would not be a number; where it is, the share is gone.
+        let size = S::min(S::splat(30.0), S::max(z, S::sub(zero, z)));
         let t = S::div(one, S::mul_add(size, S::splat(0.327_591_1), one));
         let mut p = S::splat(1.061_405_4);
         for coefficient in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {

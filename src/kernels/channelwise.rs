@@ -114,9 +114,9 @@ pub enum Operation {
     Multiply,
     /// `a / b`.
     Divide,
-    /// The larger one.
+    /// The larger one; not a number where one is not.
     Max,
-    /// The smaller one.
+    /// The smaller one; not a number where one is not.
     Min,
 }
 
@@ -188,8 +188,8 @@ impl Operation {
                 Self::Subtract => S::sub(left, right),
                 Self::Multiply => S::mul(left, right),
                 Self::Divide => S::div(left, right),
-                Self::Max => S::max(left, right),
-                Self::Min => S::min(left, right),
+                Self::Max => S::larger(left, right),
+                Self::Min => S::smaller(left, right),
             }
         }
     }

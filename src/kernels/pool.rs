@@ -12,7 +12,7 @@ use super::{LANES, Level, Place};
 /// What becomes of a window's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooling {
-    /// The largest one.
+    /// The largest one; not a number where one is not.
     Max,
     /// Their sum, divided by how many lie in the plane.
     MeanInside,
@@ -104,7 +104,7 @@ impl Windows<'_> {
                         let x = column * stride[1] + x * dilation[1] - before[1];
                         let value = S::load(self.arena.add(self.input.at(image, plane, y, x)));
                         sum = match self.of.pooling {
-                            Pooling::Max => S::max(sum, value),
+                            Pooling::Max => S::larger(sum, value),
                             Pooling::MeanInside | Pooling::MeanWhole | Pooling::Sum => S::add(sum, value),
                         };
                     }
