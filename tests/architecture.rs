@@ -27,7 +27,7 @@ const FLOORS: [(&str, u8); 17] = [
 const OWNERS: [(&str, &[&str]); 27] = [
     ("tract_onnx::", &["model/"]),
     ("tract_core::", &["model/"]),
-    ("strongroom_kernels::", &["model/"]),
+    ("strongroom_kernels::", &["model/", "kernels/tests/"]),
     ("actix_web::", &["http.rs", "http/"]),
     ("prometheus_client::", &["http/metrics.rs"]),
     ("aws_sdk_s3::", &["store/s3.rs", "store/s3/"]),

@@ -78,7 +78,8 @@ impl Activation {
                     S::mul_add(S::min(zero, x), S::splat(slope), S::max(zero, x))
                 }
                 Self::Sigmoid => sigmoid::<S>(x),
-                Self::Silu => S::mul(x, sigmoid::<S>(x)),
+                // Held, for far below zero the sigmoid is no longer as small as x is large.
+                Self::Silu => S::mul(S::max(S::splat(-104.0), x), sigmoid::<S>(x)),
                 Self::HardSwish => {
                     let held = clamp::<S>(S::add(x, S::splat(3.0)), 0.0, 6.0);
                     S::mul(S::mul(x, held), S::splat(1.0 / 6.0))
@@ -170,7 +171,8 @@ unsafe fn gelu<S: Simd>(x: S::Block) -> S::Block {
     // SAFETY: the processor has `S`.
     unsafe {
         let zero = S::splat(0.0);
-        let size = S::max(x, S::sub(zero, x));
+        // Held, as infinity times no share would not be a number; where it is, the share is gone.
+        let size = S::min(S::splat(40.0), S::max(x, S::sub(zero, x)));
         let share = beyond::<S>(S::mul(size, S::splat(std::f32::consts::FRAC_1_SQRT_2)));
         S::sub(S::max(x, zero), S::mul(S::mul(share, size), S::splat(0.5)))
     }

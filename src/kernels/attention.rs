@@ -165,6 +165,7 @@ impl Heads<'_> {
                     blocks: operand.blocks,
                     kernel: [1, 1],
                     channels: LANES,
+                    last_channels: LANES,
                     block_stride: operand.stride,
                     tap_stride: [0, 0],
                     channel_stride: 1,

@@ -114,9 +114,9 @@ pub enum Operation {
     Multiply,
     /// `a / b`.
     Divide,
-    /// The larger one.
+    /// The larger one; not a number where one is not.
     Max,
-    /// The smaller one.
+    /// The smaller one; not a number where one is not.
     Min,
 }
 
@@ -188,8 +188,8 @@ impl Operation {
                 Self::Subtract => S::sub(left, right),
                 Self::Multiply => S::mul(left, right),
                 Self::Divide => S::div(left, right),
-                Self::Max => S::max(left, right),
-                Self::Min => S::min(left, right),
+                Self::Max => S::larger(left, right),
+                Self::Min => S::smaller(left, right),
             }
         }
     }
@@ -200,10 +200,11 @@ impl Operation {
 /// # Panics
 /// It does not lie in the arena.
 pub fn fill_halo(arena: &mut [f32], place: &Place) {
-    if place.halo.is_none() {
+    assert!(place.end() <= arena.len(), "a place beyond the arena");
+    let (halo, stride, lanes) = (place.halo, place.row_stride(), place.lanes);
+    if halo.is_none() || stride == 0 {
         return;
     }
-    let (halo, stride, lanes) = (place.halo, place.row_stride(), place.lanes);
     let (left, right) = (halo.left * lanes, halo.right * lanes);
     for image in 0..place.shape.images {
         for plane in 0..place.planes() {

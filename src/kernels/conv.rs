@@ -25,8 +25,10 @@ impl Window {
     /// The halo that an input of `height` x `width` needs for an output of `rows` x `columns`.
     pub fn halo(&self, [height, width]: [usize; 2], [rows, columns]: [usize; 2]) -> super::Halo {
         let after = |axis: usize, len: usize, count: usize| {
-            let last = (count - 1) * self.stride[axis] + (self.kernel[axis] - 1) * self.dilation[axis] + 1;
-            last.saturating_sub(self.before[axis] + len)
+            let Some(last) = count.checked_sub(1) else { return 0 };
+            let extent = self.kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]).saturating_add(1);
+            let end = last.saturating_mul(self.stride[axis]).saturating_add(extent);
+            end.saturating_sub(self.before[axis].saturating_add(len))
         };
         super::Halo {
             top: self.before[0],
@@ -34,6 +36,16 @@ impl Window {
             bottom: after(0, height, rows),
             right: after(1, width, columns),
         }
+    }
+
+    /// Taps, of a window that is one.
+    ///
+    /// # Panics
+    /// Nothing slides: a kernel, a stride or a dilation is zero.
+    pub(crate) fn taps(&self) -> usize {
+        let Self { kernel, stride, dilation, .. } = self;
+        assert!([kernel, stride, dilation].iter().all(|sizes| !sizes.contains(&0)), "zero in {self:?}");
+        kernel[0].saturating_mul(kernel[1])
     }
 
     fn is_pixel(&self) -> bool {
@@ -75,7 +87,7 @@ impl Conv {
     /// each of these row by row (ONNX's OIHW), and `bias`, one for each output channel. `lanes` is the input's.
     ///
     /// # Panics
-    /// The lengths do not fit each other.
+    /// The lengths do not fit each other, the window has a zero in it, or `lanes` are neither [`LANES`] nor 1.
     pub fn new(
         level: Level,
         window: Window,
@@ -85,8 +97,10 @@ impl Conv {
         bias: &[f32],
         finish: Finish,
     ) -> Self {
-        let taps = window.kernel[0] * window.kernel[1];
-        assert_eq!(weights.len(), out_channels * in_channels * taps, "weights of a convolution");
+        let taps = window.taps();
+        let numbers = out_channels.saturating_mul(in_channels).saturating_mul(taps);
+        assert_eq!(weights.len(), numbers, "weights of a convolution");
+        assert!(lanes == LANES || lanes == 1, "{lanes} lanes of a convolution's input");
         assert_eq!(bias.len(), out_channels, "bias of a convolution");
         let source = Source::new(lanes, in_channels);
         let out_blocks = out_channels.div_ceil(LANES);
@@ -104,7 +118,10 @@ impl Conv {
         self.check(arena.len(), input, residual, output);
         let dense = [Some(input), residual, Some(output)].into_iter().flatten().all(Place::is_dense);
         let plane = output.shape.height * output.shape.width;
-        let lines = match self.window.is_pixel() && dense {
+        if plane == 0 {
+            return;
+        }
+        let lines = match self.window.is_pixel() && dense && input.shape.width == output.shape.width {
             true => Lines { rows: 1, columns: plane },
             false => Lines { rows: output.shape.height, columns: output.shape.width },
         };
@@ -125,7 +142,7 @@ impl Conv {
         let need = self.window.halo([input.shape.height, input.shape.width], [rows, columns]);
         assert_eq!(input.halo.union(need), input.halo, "the halo of a convolution's input");
         assert_eq!(input.lanes, self.source.lanes, "lanes of a convolution's input");
-        assert_eq!(input.planes(), self.source.planes(), "channels of a convolution's input");
+        assert_eq!(input.shape.channels, self.source.numbers(), "channels of a convolution's input");
         assert_eq!((output.lanes, output.planes()), (LANES, self.out_blocks), "channels of a convolution's output");
         assert_eq!(input.shape.images, output.shape.images, "images of a convolution");
         let fits = |place: &Place| (place.lanes, place.shape) == (LANES, output.shape);
@@ -154,6 +171,7 @@ impl Conv {
                     blocks: self.source.blocks(),
                     kernel: self.window.kernel,
                     channels: self.source.channels(),
+                    last_channels: self.source.last_channels(),
                     block_stride: input.plane_stride(),
                     tap_stride: [self.window.dilation[0] * input.row_stride(), self.window.dilation[1] * input.lanes],
                     channel_stride: if input.lanes == 1 { input.plane_stride() } else { 1 },

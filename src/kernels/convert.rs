@@ -6,11 +6,12 @@ use super::{LANES, Place};
 /// that pad its last block.
 ///
 /// # Panics
-/// The lengths do not fit.
+/// The lengths do not fit, or the place does not lie in the arena.
 pub fn from_planar(arena: &mut [f32], planes: &[f32], place: &Place) {
     let shape = place.shape;
     let plane = shape.height * shape.width;
     assert_eq!(planes.len(), shape.images * shape.channels * plane, "a tensor of another shape");
+    assert!(place.lanes == LANES || place.lanes == 1, "{} lanes", place.lanes);
     super::fill_halo(arena, place);
     let images = planes.chunks_exact((shape.channels * plane).max(1)).enumerate();
     for (image, channels) in images {
@@ -41,11 +42,12 @@ pub fn from_planar(arena: &mut [f32], planes: &[f32], place: &Place) {
 /// Writes `place` to `planes`, as [`from_planar`] takes them.
 ///
 /// # Panics
-/// The lengths do not fit.
+/// The lengths do not fit, or the place does not lie in the arena.
 pub fn to_planar(arena: &[f32], place: &Place, planes: &mut [f32]) {
     let shape = place.shape;
     let plane = shape.height * shape.width;
     assert_eq!(planes.len(), shape.images * shape.channels * plane, "a tensor of another shape");
+    assert!(place.end() <= arena.len(), "a place beyond the arena");
     let images = planes.chunks_exact_mut((shape.channels * plane).max(1)).enumerate();
     for (image, channels) in images {
         for (channel, to) in channels.chunks_exact_mut(plane.max(1)).enumerate() {

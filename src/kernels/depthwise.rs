@@ -22,10 +22,10 @@ impl Depthwise {
     /// Packs `weights`, channel by channel, in each row by row, and `bias`, one for each channel.
     ///
     /// # Panics
-    /// The lengths do not fit each other.
+    /// The lengths do not fit each other, or the window has a zero in it.
     pub fn new(level: Level, window: Window, weights: &[f32], bias: &[f32], finish: Finish) -> Self {
-        let (channels, taps) = (bias.len(), window.kernel[0] * window.kernel[1]);
-        assert_eq!(weights.len(), channels * taps, "weights of a depthwise convolution");
+        let (channels, taps) = (bias.len(), window.taps());
+        assert_eq!(weights.len(), channels.saturating_mul(taps), "weights of a depthwise convolution");
         let blocks = channels.div_ceil(LANES);
         let (mut packed, mut packed_bias) = (Arena::new(blocks * taps * LANES), Arena::new(blocks * LANES));
         packed_bias.numbers_mut()[..channels].copy_from_slice(bias);
@@ -41,7 +41,7 @@ impl Depthwise {
     /// Computes `output` from `input`, and adds `residual` if there is one.
     ///
     /// # Panics
-    /// A place does not fit the convolution or the arena, or `output` overlaps `input`.
+    /// A place does not fit the convolution or the arena, or `output` overlaps another one.
     pub fn run(&self, arena: &mut [f32], input: &Place, residual: Option<&Place>, output: &Place) {
         for place in [Some(input), residual, Some(output)].into_iter().flatten() {
             assert!(place.end() <= arena.len(), "a place beyond the arena");
@@ -49,7 +49,9 @@ impl Depthwise {
             assert_eq!(place.planes() * LANES, self.bias.numbers().len(), "channels of a depthwise convolution");
             assert_eq!(place.shape.images, output.shape.images, "images of a depthwise convolution");
         }
-        assert!(!output.overlaps(input), "a depthwise convolution onto its input");
+        for other in [Some(input), residual].into_iter().flatten() {
+            assert!(!output.overlaps(other), "a depthwise convolution onto its input");
+        }
         let need = self.window.halo([input.shape.height, input.shape.width], [output.shape.height, output.shape.width]);
         assert_eq!(input.halo.union(need), input.halo, "the halo of a depthwise convolution's input");
         assert!(residual.is_none_or(|place| place.shape == output.shape), "what a depthwise convolution adds");

@@ -49,22 +49,24 @@ impl Level {
 
     /// Runs `kernel`, compiled for this level.
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Answer {
-        assert!(self <= Self::detected(), "this processor has no {self:?}");
+        self.require();
         match self {
             // SAFETY: every processor has it.
             Self::Portable => unsafe { kernel.run::<Portable>() },
-            // SAFETY: `detect` found it.
+            // SAFETY: `require` saw that the processor has it.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { avx2(kernel) },
-            // SAFETY: `detect` found it.
+            // SAFETY: `require` saw that the processor has it.
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => unsafe { avx512(kernel) },
         }
     }
 
-    fn detected() -> Self {
+    /// # Panics
+    /// The processor has no such instructions: to be called before any of them runs.
+    pub(crate) fn require(self) {
         static DETECTED: std::sync::OnceLock<Level> = std::sync::OnceLock::new();
-        *DETECTED.get_or_init(Self::detect)
+        assert!(self <= *DETECTED.get_or_init(Self::detect), "this processor has no {self:?}");
     }
 }
 

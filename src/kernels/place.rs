@@ -73,7 +73,7 @@ impl Place {
 
     fn new(offset: usize, shape: Shape, halo: Halo, lanes: usize) -> Self {
         let mut place = Self { offset, shape, halo, lanes, image_stride: 0 };
-        place.image_stride = place.planes() * place.plane_stride();
+        place.image_stride = place.image_len();
         place
     }
 
@@ -92,14 +92,23 @@ impl Place {
         (self.shape.height + self.halo.top + self.halo.bottom) * self.row_stride()
     }
 
-    /// Numbers from the first to behind the last.
+    /// Numbers from the first to behind the last; like its end, `usize::MAX` where that would be more. Whoever sees that
+    /// the end lies in the arena knows so that no stride and no offset within the place overflows.
     pub fn len(&self) -> usize {
-        self.shape.images.saturating_sub(1) * self.image_stride + self.planes() * self.plane_stride()
+        self.shape.images.saturating_sub(1).saturating_mul(self.image_stride).saturating_add(self.image_len())
+    }
+
+    /// Of one image.
+    fn image_len(&self) -> usize {
+        let Halo { top, left, bottom, right } = self.halo;
+        let columns = self.shape.width.saturating_add(left).saturating_add(right);
+        let rows = self.shape.height.saturating_add(top).saturating_add(bottom);
+        self.planes().saturating_mul(rows).saturating_mul(columns.saturating_mul(self.lanes))
     }
 
     /// Behind its last number.
     pub fn end(&self) -> usize {
-        self.offset + self.len()
+        self.offset.saturating_add(self.len())
     }
 
     /// Of the pixel at `row` and `column` of a plane, counted without the halo.
@@ -116,14 +125,26 @@ impl Place {
         self.halo.is_none()
     }
 
-    /// `planes` planes of it, from `first` on, with `channels` channels.
+    /// `channels` channels of it, from the plane `first` on.
+    ///
+    /// # Panics
+    /// It has fewer planes.
     pub fn part(&self, first: usize, channels: usize) -> Self {
+        let planes = channels.div_ceil(self.lanes);
+        let fits = first.checked_add(planes).is_some_and(|end| end <= self.planes());
+        assert!(fits, "{planes} planes from {first} on are no part of {}", self.planes());
         let shape = Shape { channels, ..self.shape };
         Self { offset: self.offset + first * self.plane_stride(), shape, ..*self }
     }
 
-    /// Whether the two have a number in common, as far as their ends tell.
+    /// Whether the two have a number in common. Parts of one value have none, though images of both alternate.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.offset < other.end() && other.offset < self.end()
+        let (first, second) = if self.offset <= other.offset { (self, other) } else { (other, self) };
+        let stride = first.image_stride;
+        let from = (second.offset - first.offset).checked_rem(stride).unwrap_or(0);
+        let alternate = stride == second.image_stride
+            && first.image_len() <= from
+            && from.saturating_add(second.image_len()) <= stride;
+        second.offset < first.end() && !alternate
     }
 }

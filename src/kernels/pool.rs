@@ -12,7 +12,7 @@ use super::{LANES, Level, Place};
 /// What becomes of a window's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooling {
-    /// The largest one.
+    /// The largest one; not a number where one is not.
     Max,
     /// Their sum, divided by how many lie in the plane.
     MeanInside,
@@ -35,8 +35,9 @@ impl Pool {
     /// Computes `output` from `input`.
     ///
     /// # Panics
-    /// The places do not fit each other or the arena.
+    /// The places do not fit each other or the arena, or the window has a zero in it.
     pub fn run(&self, level: Level, arena: &mut [f32], input: &Place, output: &Place) {
+        self.window.taps();
         check(arena, input, output);
         level.run(Windows { of: self, arena: arena.as_mut_ptr(), input, output });
     }
@@ -103,7 +104,7 @@ impl Windows<'_> {
                         let x = column * stride[1] + x * dilation[1] - before[1];
                         let value = S::load(self.arena.add(self.input.at(image, plane, y, x)));
                         sum = match self.of.pooling {
-                            Pooling::Max => S::max(sum, value),
+                            Pooling::Max => S::larger(sum, value),
                             Pooling::MeanInside | Pooling::MeanWhole | Pooling::Sum => S::add(sum, value),
                         };
                     }

@@ -30,7 +30,29 @@ pub(crate) trait Simd: Copy {
     unsafe fn min(a: Self::Block, b: Self::Block) -> Self::Block;
     /// `2^n` for whole numbers from -126 to 127.
     unsafe fn power_of_two(n: Self::Block) -> Self::Block;
+    /// The larger one; not a number where one is not.
+    #[inline(always)]
+    unsafe fn larger(a: Self::Block, b: Self::Block) -> Self::Block {
+        // SAFETY: the trait's contract.
+        unsafe { Self::add(Self::max(a, b), Self::zero_or_none(a)) }
+    }
+    /// The smaller one; not a number where one is not.
+    #[inline(always)]
+    unsafe fn smaller(a: Self::Block, b: Self::Block) -> Self::Block {
+        // SAFETY: the trait's contract.
+        unsafe { Self::add(Self::min(a, b), Self::zero_or_none(a)) }
+    }
+    /// Zero, not a number where `a` is not.
+    #[inline(always)]
+    unsafe fn zero_or_none(a: Self::Block) -> Self::Block {
+        // SAFETY: the trait's contract.
+        unsafe {
+            let zero = Self::splat(0.0);
+            Self::min(zero, Self::max(zero, a))
+        }
+    }
     /// Rounded to the nearest whole number, halves to the even one; numbers below 2^22.
+    #[inline(always)]
     unsafe fn round(a: Self::Block) -> Self::Block {
         // SAFETY: the trait's contract.
         unsafe {

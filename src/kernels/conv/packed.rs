@@ -14,14 +14,9 @@ impl Source {
         Self { lanes, in_channels }
     }
 
-    /// Planes of an image.
-    pub(super) fn planes(self) -> usize {
-        self.in_channels.div_ceil(self.lanes)
-    }
-
     /// Blocks of channels that the kernel loops over; planar channels are one block.
     pub(super) fn blocks(self) -> usize {
-        if self.lanes == 1 { 1 } else { self.planes() }
+        if self.lanes == 1 { 1 } else { self.in_channels.div_ceil(LANES) }
     }
 
     /// Channels of such a block.
@@ -29,13 +24,19 @@ impl Source {
         if self.lanes == 1 { self.in_channels } else { LANES }
     }
 
-    /// Channels in all, with those that pad the last block.
+    /// Channels of the last block: what pads it takes no part, for it may be anything.
+    pub(super) fn last_channels(self) -> usize {
+        self.in_channels - self.blocks().saturating_sub(1) * self.channels()
+    }
+
+    /// Channels in all.
     pub(super) fn numbers(self) -> usize {
-        self.blocks() * self.channels()
+        self.in_channels
     }
 }
 
-/// Group of output blocks by group; in it block of input channels, tap, channel, output block, lane. What pads is zero.
+/// Group of output blocks by group; in it block of input channels, tap, channel, output block, lane. Lanes that pad are
+/// zero.
 pub(super) fn pack(
     weights: &[f32],
     [out_channels, in_channels, taps]: [usize; 3],
@@ -47,14 +48,11 @@ pub(super) fn pack(
     let mut to = packed.numbers_mut().chunks_exact_mut(LANES);
     for first in (0..blocks).step_by(group) {
         let out_blocks = first..blocks.min(first + group);
-        for channels in (0..source.numbers()).step_by(source.channels()) {
+        for channels in (0..in_channels).step_by(source.channels().max(1)) {
             for tap in 0..taps {
-                for channel in channels..channels + source.channels() {
+                for channel in channels..in_channels.min(channels + source.channels()) {
                     for block in out_blocks.clone() {
                         let Some(lanes) = to.next() else { return packed };
-                        if channel >= in_channels {
-                            continue;
-                        }
                         for (lane, number) in lanes.iter_mut().enumerate() {
                             let out = block * LANES + lane;
                             if out < out_channels {

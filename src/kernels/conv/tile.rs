@@ -21,6 +21,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) blocks: usize,
     pub(crate) kernel: [usize; 2],
     pub(crate) channels: usize,
+    /// Of the last block.
+    pub(crate) last_channels: usize,
     pub(crate) block_stride: usize,
     pub(crate) tap_stride: [usize; 2],
     pub(crate) channel_stride: usize,
@@ -44,10 +46,11 @@ unsafe fn tile<S: Simd, const OB: usize, const P: usize, const STEP: usize>(t: &
         let mut sums: [[S::Block; P]; OB] = std::array::from_fn(|o| [S::load(t.bias.add(o * LANES)); P]);
         let mut weights = t.weights;
         for block in 0..t.blocks {
+            let channels = if block + 1 == t.blocks { t.last_channels } else { t.channels };
             for y in 0..t.kernel[0] {
                 for x in 0..t.kernel[1] {
                     let mut input = t.input.add(block * t.block_stride + y * t.tap_stride[0] + x * t.tap_stride[1]);
-                    for _ in 0..t.channels {
+                    for _ in 0..channels {
                         let w: [S::Block; OB] = std::array::from_fn(|o| S::load(weights.add(o * LANES)));
                         for p in 0..P {
                             let value = S::splat(*input.add(p * step));
@@ -127,6 +130,7 @@ impl Tiled {
     /// For rows of `columns` pixels, cut into as few tiles as registers allow, of one size: the last one begins earlier
     /// and computes some pixels once more.
     pub(crate) fn new(level: Level, columns: usize, step: usize) -> Self {
+        level.require();
         let tiles = columns.div_ceil(level.pixels());
         let pixels = columns.div_ceil(tiles.max(1)).max(1);
         Self { pixels, columns, one: run_of(level, 1, pixels, step), two: run_of(level, 2, pixels, step), level }
