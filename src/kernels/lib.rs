@@ -34,7 +34,7 @@ pub use conv::{Conv, Finish, Window};
 pub use convert::{from_planar, to_planar};
 pub use depthwise::Depthwise;
 pub use level::Level;
-pub use norm::LayerNorm;
+pub use norm::{LayerNorm, softmax};
 pub use place::{Halo, Place, Shape};
 pub use pool::{Pool, Pooling, mean_of_planes};
 pub use simd::LANES;

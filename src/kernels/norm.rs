@@ -2,6 +2,7 @@
 //!
 //! `unsafe` in this file: [`LayerNorm::run`] checks the places; below it, addresses are of pixels in them.
 
+use super::activation::exp;
 use super::level::Kernel;
 use super::simd::Simd;
 use super::{Arena, LANES, Level, Place};
@@ -136,4 +137,80 @@ pub(crate) unsafe fn total<S: Simd>(block: S::Block) -> f32 {
     let halves: [f32; 8] = std::array::from_fn(|lane| numbers[lane] + numbers[lane + 8]);
     let quarters: [f32; 4] = std::array::from_fn(|lane| halves[lane] + halves[lane + 4]);
     (quarters[0] + quarters[2]) + (quarters[1] + quarters[3])
+}
+
+/// Makes each pixel's channels positive and of sum one: `e^x` over the sum of all. `output` may be the place of `input`.
+///
+/// # Panics
+/// The places do not fit each other or the arena.
+pub fn softmax(level: Level, arena: &mut [f32], input: &Place, output: &Place) {
+    assert!(input.end() <= arena.len() && output.end() <= arena.len(), "a place beyond the arena");
+    assert!(input.lanes == LANES && output.lanes == LANES, "lanes of a softmax");
+    assert_eq!(input.shape, output.shape, "what a softmax is of");
+    assert!(!output.overlaps(input) || input == output, "a softmax onto a part of its input");
+    level.run(Softmax { arena: arena.as_mut_ptr(), input, output });
+}
+
+struct Softmax<'a> {
+    arena: *mut f32,
+    input: &'a Place,
+    output: &'a Place,
+}
+
+impl Kernel for Softmax<'_> {
+    type Answer = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let shape = self.output.shape;
+        for image in 0..shape.images {
+            for row in 0..shape.height {
+                for column in 0..shape.width {
+                    // SAFETY: `softmax` checked the places; the processor has `S`.
+                    unsafe {
+                        let from = self.arena.add(self.input.at(image, 0, row, column));
+                        let to = self.arena.add(self.output.at(image, 0, row, column));
+                        self.pixel::<S>(from, to);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Softmax<'_> {
+    /// # Safety
+    /// The processor has `S`; the pixel at `from` may be read, and the one at `to` written, in all planes.
+    #[inline(always)]
+    unsafe fn pixel<S: Simd>(&self, from: *const f32, to: *mut f32) {
+        let (planes, channels) = (self.output.planes(), self.output.shape.channels);
+        let (stride, step) = (self.input.plane_stride(), self.output.plane_stride());
+        let padding = channels.div_ceil(LANES) * LANES - channels;
+        // SAFETY: the caller's.
+        unsafe {
+            let mut numbers = [f32::NEG_INFINITY; LANES];
+            let mut largest = S::splat(f32::NEG_INFINITY);
+            for plane in 0..channels / LANES {
+                largest = S::larger(largest, S::load(from.add(plane * stride)));
+            }
+            S::store(largest, numbers.as_mut_ptr());
+            for lane in 0..channels % LANES {
+                numbers[lane] = numbers[lane].max(*from.add(channels / LANES * stride + lane));
+            }
+            let top = S::splat(numbers.into_iter().fold(f32::NEG_INFINITY, f32::max));
+            let mut sum = S::splat(0.0);
+            for plane in 0..planes {
+                let share = exp::<S>(S::sub(S::load(from.add(plane * stride)), top));
+                S::store(share, to.add(plane * step));
+                if plane + 1 == planes {
+                    std::slice::from_raw_parts_mut(to.add(plane * step + LANES - padding), padding).fill(0.0);
+                }
+                sum = S::add(sum, S::load(to.add(plane * step)));
+            }
+            let over = S::splat(1.0 / total::<S>(sum));
+            for plane in 0..planes {
+                S::store(S::mul(S::load(to.add(plane * step)), over), to.add(plane * step));
+            }
+        }
+    }
 }

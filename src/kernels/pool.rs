@@ -96,13 +96,15 @@ impl Windows<'_> {
             let output = self.arena.add(self.output.at(image, plane, row, 0));
             for column in 0..self.output.shape.width {
                 let columns = self.of.taps(1, column, width);
+                // Of no tap, where there is none.
+                let first = (column * stride[1] + columns.start * dilation[1]).saturating_sub(before[1]);
                 let start = if self.of.pooling == Pooling::Max { f32::NEG_INFINITY } else { 0.0 };
                 let mut sum = S::splat(start);
                 for y in rows.clone() {
                     let y = row * stride[0] + y * dilation[0] - before[0];
-                    for x in columns.clone() {
-                        let x = column * stride[1] + x * dilation[1] - before[1];
-                        let value = S::load(self.arena.add(self.input.at(image, plane, y, x)));
+                    let line = self.arena.add(self.input.at(image, plane, y, first));
+                    for x in 0..columns.len() {
+                        let value = S::load(line.add(x * dilation[1] * LANES));
                         sum = match self.of.pooling {
                             Pooling::Max => S::larger(sum, value),
                             Pooling::MeanInside | Pooling::MeanWhole | Pooling::Sum => S::add(sum, value),

@@ -57,6 +57,8 @@ fn fuse_node(net: &mut Net, at: usize) -> bool {
         | Layer::Part(_)
         | Layer::Norm(_)
         | Layer::Attention(_)
+        | Layer::Softmax
+        | Layer::Pad(_)
         | Layer::Alias => false,
     }
 }
@@ -73,9 +75,14 @@ fn into_maker(net: &mut Net, at: usize, scale: &ScaleLayer) -> bool {
         }
         Layer::PlaneMean(factor) => uniform(scale).map(|scale| Layer::PlaneMean(factor * scale)),
         Layer::Norm(norm) => normalised(norm, scale).map(Layer::Norm),
-        Layer::Combine(..) | Layer::Pool(_) | Layer::Concat | Layer::Part(_) | Layer::Attention(_) | Layer::Alias => {
-            None
-        }
+        Layer::Combine(..)
+        | Layer::Pool(_)
+        | Layer::Concat
+        | Layer::Part(_)
+        | Layer::Attention(_)
+        | Layer::Softmax
+        | Layer::Pad(_)
+        | Layer::Alias => None,
     };
     let Some(layer) = fused else { return false };
     net.nodes[maker].layer = layer;
@@ -173,7 +180,8 @@ fn added(net: &mut Net, at: usize, finish: Finish) -> bool {
             continue;
         }
         let Layer::Conv(mut conv) = net.nodes[maker].layer.clone() else { continue };
-        let is_open = conv.finish.low == f32::NEG_INFINITY && conv.finish.high == f32::INFINITY && !conv.adds;
+        let is_open =
+            !conv.transposed && conv.finish.low == f32::NEG_INFINITY && conv.finish.high == f32::INFINITY && !conv.adds;
         if !is_open || finish.activation != Activation::Identity {
             continue;
         }

@@ -25,6 +25,10 @@ pub(super) enum Layer {
     Norm(NormLayer),
     /// Every pixel's weighted mean of all pixels.
     Attention(Attention),
+    /// Each pixel's channels positive and of sum one.
+    Softmax,
+    /// Zeros around, of which so many rows above and pixels to the left, and behind the channels.
+    Pad([usize; 2]),
     /// The same numbers under another shape.
     Alias,
 }
@@ -39,7 +43,66 @@ pub(super) struct ConvLayer {
     pub(super) bias: Vec<f32>,
     /// Whether a second input is added before the clamp.
     pub(super) adds: bool,
+    /// Whether it is transposed: the window slides over the output, by its stride for each input pixel.
+    pub(super) transposed: bool,
     pub(super) finish: Finish,
+}
+
+/// What of a transposed convolution is a plain one: the pixels of its output that lie at one remainder of the stride.
+#[derive(Debug)]
+pub(super) struct Phase {
+    /// The first of these pixels.
+    pub(super) first: [usize; 2],
+    /// How many there are, down and across.
+    pub(super) count: [usize; 2],
+    pub(super) window: Window,
+    /// For each tap, in order, which one of the transposed kernel it is.
+    taps: Vec<usize>,
+}
+
+impl ConvLayer {
+    /// The plain convolutions that a transposed one for an output of so many rows and columns consists of; `None` where
+    /// one of them would look at no pixel or begin inside its input.
+    pub(super) fn phases(&self, output: [usize; 2]) -> Option<Vec<Phase>> {
+        let Window { kernel, stride, before, .. } = self.window;
+        // By axis: the first pixel, the count, the taps from the last to the first, the pixels before the input.
+        let axis = |axis: usize, remainder: usize| {
+            let taps: Vec<usize> = (remainder..kernel[axis]).step_by(stride[axis]).collect();
+            let skipped = before[axis].saturating_sub(remainder).div_ceil(stride[axis]);
+            let first = skipped * stride[axis] + remainder - before[axis];
+            let count = output[axis].saturating_sub(first).div_ceil(stride[axis]);
+            let ahead = taps.len().checked_sub(1 + skipped)?;
+            (count > 0).then_some((first, count, taps, ahead))
+        };
+        let mut phases = Vec::new();
+        for row in 0..stride[0] {
+            for column in 0..stride[1] {
+                let (down, across) = (axis(0, row)?, axis(1, column)?);
+                let taps = down.2.iter().rev().flat_map(|y| across.2.iter().rev().map(move |x| y * kernel[1] + x));
+                phases.push(Phase {
+                    first: [down.0, across.0],
+                    count: [down.1, across.1],
+                    taps: taps.collect(),
+                    window: Window {
+                        kernel: [down.2.len(), across.2.len()],
+                        stride: [1, 1],
+                        dilation: [1, 1],
+                        before: [down.3, across.3],
+                    },
+                });
+            }
+        }
+        Some(phases)
+    }
+}
+
+impl Phase {
+    /// Its weights, of those of the transposed convolution.
+    pub(super) fn weights(&self, conv: &ConvLayer) -> Vec<f32> {
+        let of_channel = conv.window.kernel[0] * conv.window.kernel[1];
+        let channels = conv.weights.chunks_exact(of_channel);
+        channels.flat_map(|channel| self.taps.iter().map(|tap| channel[*tap])).collect()
+    }
 }
 
 /// A normalisation.

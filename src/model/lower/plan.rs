@@ -127,7 +127,9 @@ impl Homes {
     /// Writes what is computed number by number onto an input that is read for the last time and is all of its memory.
     fn reuse(&mut self, net: &Net) {
         for (at, node) in net.nodes.iter().enumerate() {
-            if !matches!(node.layer, Layer::Scale(_) | Layer::Combine(..)) || self.is_shared(node.output) {
+            if !matches!(node.layer, Layer::Scale(_) | Layer::Combine(..) | Layer::Softmax)
+                || self.is_shared(node.output)
+            {
                 continue;
             }
             let last = |value: Value| {
@@ -170,8 +172,16 @@ fn halos(net: &Net) -> Vec<Halo> {
     for node in &net.nodes {
         if let Layer::Conv(conv) = &node.layer {
             let (from, to) = (net.shapes[node.inputs[0]], net.shapes[node.output]);
-            let need = conv.window.halo([from.height, from.width], [to.height, to.width]);
-            halos[node.inputs[0]] = halos[node.inputs[0]].union(need);
+            let plane = [from.height, from.width];
+            let windows = match conv.transposed {
+                false => vec![(conv.window, [to.height, to.width])],
+                true => {
+                    conv.phases([to.height, to.width]).unwrap_or_default().iter().map(|p| (p.window, p.count)).collect()
+                }
+            };
+            for (window, count) in windows {
+                halos[node.inputs[0]] = halos[node.inputs[0]].union(window.halo(plane, count));
+            }
         }
     }
     halos
@@ -182,7 +192,9 @@ fn is_planar(net: &Net, value: Value) -> bool {
     const FEW: usize = 8;
     let readers = || net.nodes.iter().filter(|node| node.inputs.contains(&value));
     let is_dense = |node: &super::layer::NetNode| match &node.layer {
-        Layer::Conv(conv) => conv.groups == 1 && node.inputs[0] == value && node.inputs.get(1) != Some(&value),
+        Layer::Conv(conv) => {
+            conv.groups == 1 && !conv.transposed && node.inputs[0] == value && node.inputs.get(1) != Some(&value)
+        }
         _ => false,
     };
     let few = net.shapes[value].channels <= FEW && net.inputs.contains(&value) && !net.outputs.contains(&value);

@@ -2,7 +2,7 @@
 
 use strongroom_kernels::{
     Arena, Attention, Channelwise, Conv, Depthwise, Finish, LayerNorm, Level, Operation, Place, Pool, combine,
-    fill_halo, from_planar, mean_of_planes, to_planar,
+    fill_halo, from_planar, mean_of_planes, softmax, to_planar,
 };
 
 use super::view::Spread;
@@ -54,6 +54,12 @@ pub(super) enum Call {
     Norm { norm: LayerNorm, input: Place },
     /// Attention of queries, keys and values.
     Attention { attention: Attention, inputs: [Place; 3], scratch: usize },
+    /// A convolution whose pixels are spread over the output: from the first on, a stride apart.
+    Phase { conv: Conv, input: Place, made: Place, first: [usize; 2], stride: [usize; 2] },
+    /// Channels positive and of sum one.
+    Softmax { input: Place },
+    /// Zeros around, so many rows above and pixels to the left.
+    Pad { input: Place, before: [usize; 2] },
     /// From one channel of the input on, to one of the output on.
     Copy { input: Place, from: usize, to: usize },
 }
@@ -90,6 +96,7 @@ impl Step {
     pub(super) fn scratch(&self, level: Level) -> usize {
         match &self.call {
             Call::Attention { attention, inputs, .. } => attention.scratch(level, &inputs[0]),
+            Call::Phase { made, .. } => made.len(),
             _ => 0,
         }
     }
@@ -109,9 +116,41 @@ impl Step {
             Call::Attention { attention, inputs: [query, key, value], scratch } => {
                 attention.run(level, arena, [query, key, value], output, *scratch);
             }
+            Call::Phase { conv, input, made, first, stride } => {
+                conv.run(arena, input, None, made);
+                lay(arena, made, output, *first, *stride);
+            }
+            Call::Softmax { input } => softmax(level, arena, input, output),
+            Call::Pad { input, before } => {
+                clear(arena, output);
+                lay(arena, input, output, *before, [1, 1]);
+            }
             Call::Copy { input, from, to } => copy(arena, input, *from, output, *to),
         }
         fill_halo(arena, output);
+    }
+}
+
+fn clear(arena: &mut [f32], place: &Place) {
+    for image in 0..place.shape.images {
+        let start = place.offset + image * place.image_stride;
+        arena[start..start + place.planes() * place.plane_stride()].fill(0.0);
+    }
+}
+
+/// Copies the blocks of `from` into `to`, from the pixel `first` on, `stride` apart.
+fn lay(arena: &mut [f32], from: &Place, to: &Place, first: [usize; 2], stride: [usize; 2]) {
+    let shape = from.shape;
+    for image in 0..shape.images {
+        for plane in 0..from.planes() {
+            for row in 0..shape.height {
+                for column in 0..shape.width {
+                    let source = from.at(image, plane, row, column);
+                    let target = to.at(image, plane, first[0] + row * stride[0], first[1] + column * stride[1]);
+                    arena.copy_within(source..source + from.lanes, target);
+                }
+            }
+        }
     }
 }
 

@@ -2,21 +2,24 @@
 
 mod constant;
 mod pattern;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use strongroom_kernels::{Activation, Finish, Operation, Pool, Pooling, Shape, Window};
+use strongroom_kernels::{Activation, Finish, Operation, Pooling, Shape, Window};
 use tract_onnx::prelude::{Datum, OutletId, Tensor, TractResult, TypedFact, TypedModel};
-use tract_onnx::tract_core::ops::array::{Gather, Slice, TypedConcat};
+use tract_onnx::tract_core::ops::array::{Gather, Pad, PadMode, Slice, TypedConcat};
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cast::Cast;
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
-use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat, MaxPool, PoolSpec, SumPool};
+use tract_onnx::tract_core::ops::cnn::{Conv, Deconv, MaxPool, SumPool};
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::{Add, Div, Erf, Max, Min, Mul, Sub, Tanh};
-use tract_onnx::tract_core::ops::nn::{DataFormat, GeluExact, HardSwish, LeakyRelu, Reduce, Reducer, Sigmoid, Silu};
+use tract_onnx::tract_core::ops::nn::{
+    GeluExact, HardSwish, LeakyRelu, Reduce, Reducer, Sigmoid, Silu, Softmax, SoftmaxKind,
+};
 
 use super::TypedNode;
 use super::layer::{ConvLayer, Layer, ScaleLayer};
@@ -97,6 +100,9 @@ impl<'a> Seen<'a> {
         if let Some(conv) = op.downcast_ref::<Conv>() {
             return self.conv(conv);
         }
+        if let Some(conv) = op.downcast_ref::<Deconv>() {
+            return self.deconv(conv);
+        }
         if let Some(pool) = op.downcast_ref::<MaxPool>() {
             return pool.with_index_outputs.is_none().then(|| self.pool(&pool.pool_spec, Pooling::Max))?;
         }
@@ -134,6 +140,12 @@ impl<'a> Seen<'a> {
         if let Some(slice) = op.downcast_ref::<Slice>() {
             return self.slice(slice);
         }
+        if let Some(pad) = op.downcast_ref::<Pad>() {
+            return self.padded(pad);
+        }
+        if let Some(softmax) = op.downcast_ref::<Softmax>() {
+            return self.softmax(softmax);
+        }
         let product = op.downcast_ref::<EinSum>()?;
         self.attention(product).or_else(|| self.linear(product))
     }
@@ -151,8 +163,17 @@ impl<'a> Seen<'a> {
         self.model.outlet_fact(self.outlet(slot)?).ok()
     }
 
-    fn constant(&self, slot: usize) -> Option<&'a Arc<Tensor>> {
-        self.fact(slot)?.konst.as_ref()
+    /// An input that the graph holds, in single precision; it may hold it in another one.
+    fn constant(&self, slot: usize) -> Option<Arc<Tensor>> {
+        let fact = self.fact(slot)?;
+        if let Some(constant) = &fact.konst {
+            return Some(Arc::clone(constant));
+        }
+        let maker = &self.model.nodes()[self.outlet(slot)?.node];
+        let held = self.model.outlet_fact(*maker.inputs.first()?).ok()?.konst.as_ref()?;
+        let is_cast = maker.op_is::<Cast>() && fact.datum_type == f32::datum_type();
+        let single = is_cast.then(|| held.cast_to_dt(fact.datum_type).ok())??;
+        Some(Arc::new(single.into_owned()))
     }
 
     /// Dimensions of an input that is no constant.
@@ -186,33 +207,6 @@ impl<'a> Seen<'a> {
         let (view, dims) = (self.view(slot)?, self.dims(slot)?);
         let shape = view.shape(dims).filter(|_| Some(&view) == View::channels_first(dims.len()).as_ref())?;
         Some((view, shape))
-    }
-
-    fn conv(&self, conv: &Conv) -> Option<Recognised> {
-        let ((view, from), weights, bias) = (self.planes(0)?, self.constant(1)?, self.constant(2)?);
-        let window = window(&conv.pool_spec, from)?;
-        let fits = conv.kernel_fmt == KernelFormat::OIHW && conv.q_params.is_none();
-        let [out_channels, of_group, rows, columns] = *weights.shape() else { return None };
-        let is_whole = fits
-            && [rows, columns] == window.kernel
-            && out_channels == conv.pool_spec.output_channels
-            && of_group * conv.group == from.channels
-            && out_channels % conv.group == 0;
-        let layer = is_whole.then_some(ConvLayer {
-            window,
-            groups: conv.group,
-            weights: Arc::new(numbers(weights)?.to_vec()),
-            bias: spread(numbers(bias)?, out_channels)?,
-            adds: false,
-            finish: Finish::default(),
-        })?;
-        Some(self.is(Layer::Conv(layer), &[0], view.clone(), vec![view]))
-    }
-
-    fn pool(&self, spec: &PoolSpec, pooling: Pooling) -> Option<Recognised> {
-        let (view, from) = self.planes(0)?;
-        let window = window(spec, from)?;
-        Some(self.is(Layer::Pool(Pool { window, pooling }), &[0], view.clone(), vec![view]))
     }
 
     /// A sum over all pixels, which is their mean times their number.
@@ -255,6 +249,24 @@ impl<'a> Seen<'a> {
         is_channels.then(|| self.is(Layer::Part(first), &[0], view.clone(), vec![view]))
     }
 
+    /// Zeros around, and behind the channels.
+    fn padded(&self, pad: &Pad) -> Option<Recognised> {
+        let (view, _) = self.planes(0)?;
+        let PadMode::Constant(value) = &pad.mode else { return None };
+        let is_zero = value.cast_to_scalar::<f32>().ok()? == 0.0;
+        let [(0, 0), (0, _), (top, _), (left, _)] = pad.pads[..] else { return None };
+        let layer = is_zero.then_some(Layer::Pad([top, left]))?;
+        Some(self.is(layer, &[0], view.clone(), vec![view]))
+    }
+
+    /// A softmax over the channels.
+    fn softmax(&self, softmax: &Softmax) -> Option<Recognised> {
+        let view = self.view(0)?;
+        let is_plain = matches!(softmax.kind, SoftmaxKind::Softmax) && softmax.quant_output_dt.is_none();
+        let is_channels = is_plain && view.channel_axis().is_some_and(|axis| softmax.axes[..] == [axis]);
+        is_channels.then(|| self.is(Layer::Softmax, &[0], view.clone(), vec![view]))
+    }
+
     fn unary(&self, unary: &ElementWiseOp) -> Option<Recognised> {
         let view = self.view(0)?;
         let op = &unary.0;
@@ -282,8 +294,8 @@ impl<'a> Seen<'a> {
     fn binary(&self, binary: &TypedBinOp) -> Option<Recognised> {
         let operation = operation(binary)?;
         match (self.constant(0), self.constant(1)) {
-            (None, Some(constant)) => self.with_constant(operation, 0, constant),
-            (Some(constant), None) => self.with_constant(operation, 1, constant),
+            (None, Some(constant)) => self.with_constant(operation, 0, &constant),
+            (Some(constant), None) => self.with_constant(operation, 1, &constant),
             (None, None) => self.of_two(operation),
             (Some(_), Some(_)) => None,
         }
@@ -371,7 +383,7 @@ impl<'a> Seen<'a> {
         if pixels != output_pixels || view.channel_axis()? + 1 != dims.len() {
             return None;
         }
-        let weights = numbers(weights)?;
+        let weights = numbers(&weights)?;
         let weights = if by == format!("{to}{from}") {
             weights.to_vec()
         } else if by == format!("{from}{to}") {
@@ -386,6 +398,7 @@ impl<'a> Seen<'a> {
             weights: Arc::new(weights),
             bias: vec![0.0; outputs],
             adds: false,
+            transposed: false,
             finish: Finish::default(),
         })?;
         Some(self.is(Layer::Conv(layer), &[0], view.clone(), vec![view]))
@@ -408,18 +421,4 @@ fn operation(binary: &TypedBinOp) -> Option<Operation> {
         (op.is::<Min>(), Operation::Min),
     ];
     known.into_iter().find_map(|(is_it, operation)| is_it.then_some(operation))
-}
-
-/// The window of a convolution or pooling over images.
-fn window(spec: &PoolSpec, from: Shape) -> Option<Window> {
-    if spec.data_format != DataFormat::NCHW || spec.rank() != 2 {
-        return None;
-    }
-    let pads = spec.computed_padding(&[from.height, from.width]);
-    Some(Window {
-        kernel: [spec.kernel_shape[0], spec.kernel_shape[1]],
-        stride: [spec.stride(0), spec.stride(1)],
-        dilation: [spec.dilation(0), spec.dilation(1)],
-        before: [pads[0].pad_before, pads[1].pad_before],
-    })
 }

@@ -1,6 +1,6 @@
 //! From layers to calls of kernels.
 
-use strongroom_kernels::{Channelwise, Conv, Depthwise, LANES, LayerNorm, Level, Place};
+use strongroom_kernels::{Channelwise, Conv, Depthwise, Halo, LANES, LayerNorm, Level, Place, Shape};
 
 use super::super::layer::{ConvLayer, Layer, Net, NetNode, Value};
 use super::super::program::{Call, Step};
@@ -29,6 +29,7 @@ fn of_node(
     let input = |slot: usize| place(node.inputs[slot]);
     let one = |call: Call| vec![Step { call, output }];
     match &node.layer {
+        Layer::Conv(conv) if conv.transposed => transposed(conv, level, input(0), output, scratch),
         Layer::Conv(conv) => convs(conv, level, input(0), conv.adds.then(|| input(1)), output),
         Layer::Pool(pool) => one(Call::Pool { pool: *pool, input: input(0) }),
         Layer::PlaneMean(scale) => one(Call::PlaneMean { scale: *scale, input: input(0) }),
@@ -48,6 +49,8 @@ fn of_node(
             let inputs = [input(0), input(1), input(2)];
             one(Call::Attention { attention: *attention, inputs, scratch })
         }
+        Layer::Softmax => one(Call::Softmax { input: input(0) }),
+        Layer::Pad(before) => one(Call::Pad { input: input(0), before: *before }),
         Layer::Part(first) => cut(homes, node, input(0), output, *first),
         Layer::Alias => cut(homes, node, input(0), output, 0),
     }
@@ -69,6 +72,21 @@ fn copies(net: &Net, homes: &Homes, place: &dyn Fn(Value) -> Place, node: &NetNo
         channel += net.shapes[*input].channels;
     }
     steps
+}
+
+/// One call for each remainder of the stride.
+fn transposed(conv: &ConvLayer, level: Level, input: Place, output: Place, scratch: usize) -> Vec<Step> {
+    let (outs, ins) = (output.shape.channels, input.shape.channels);
+    let phases = conv.phases([output.shape.height, output.shape.width]).unwrap_or_default();
+    let steps = phases.into_iter().map(|phase| {
+        let weights = phase.weights(conv);
+        let packed = Conv::new(level, phase.window, [outs, ins], input.lanes, &weights, &conv.bias, conv.finish);
+        let shape = Shape { height: phase.count[0], width: phase.count[1], ..output.shape };
+        let made = Place::blocked(scratch, shape, Halo::default());
+        let call = Call::Phase { conv: packed, input, made, first: phase.first, stride: conv.window.stride };
+        Step { call, output }
+    });
+    steps.collect()
 }
 
 /// What was not cut in place.
