@@ -82,8 +82,8 @@ impl Kernel for Scaling<'_> {
 /// All rows of a place: image, plane, row.
 fn rows(place: &Place) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
     let (images, planes, height) = (place.shape.images, place.planes(), place.shape.height);
-    (0..images)
-        .flat_map(move |image| (0..planes).flat_map(move |plane| (0..height).map(move |row| (image, plane, row))))
+    // Counted, as what flattening loops compiles to looks to valgrind like a use of memory that was never written.
+    (0..images * planes * height).map(move |at| (at / height / planes, at / height % planes, at % height))
 }
 
 /// # Safety

@@ -5,6 +5,7 @@ pub(crate) mod tile;
 
 use super::activation::Activation;
 use super::{Arena, LANES, Level, Place};
+pub use packed::{Order, Weights};
 use packed::{Source, pack};
 use tile::{Tile, Tiled};
 
@@ -83,23 +84,26 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// Packs `weights`, which are output channel by output channel, in each of them input channel by input channel, in
-    /// each of these row by row (ONNX's OIHW), and `bias`, one for each output channel. `lanes` is the input's.
+    /// Packs `weights` and `bias`, one for each output channel. `lanes` is the input's.
     ///
     /// # Panics
     /// The lengths do not fit each other, the window has a zero in it, or `lanes` are neither [`LANES`] nor 1.
-    pub fn new(
+    pub fn new<'a>(
         level: Level,
         window: Window,
         [out_channels, in_channels]: [usize; 2],
         lanes: usize,
-        weights: &[f32],
+        weights: impl Into<Weights<'a>>,
         bias: &[f32],
         finish: Finish,
     ) -> Self {
         let taps = window.taps();
         let numbers = out_channels.saturating_mul(in_channels).saturating_mul(taps);
-        assert_eq!(weights.len(), numbers, "weights of a convolution");
+        let weights: Weights<'_> = weights.into();
+        assert_eq!(weights.numbers.len(), numbers, "weights of a convolution");
+        assert!(weights.order == Order::OutputFirst || taps == 1, "weights of several taps, input channels first");
+        let scales = weights.scale.len();
+        assert!(scales == 0 || scales == out_channels, "{scales} scales of {out_channels} output channels");
         assert!(lanes == LANES || lanes == 1, "{lanes} lanes of a convolution's input");
         assert_eq!(bias.len(), out_channels, "bias of a convolution");
         let source = Source::new(lanes, in_channels);

@@ -30,7 +30,7 @@ pub use activation::Activation;
 pub use arena::Arena;
 pub use attention::Attention;
 pub use channelwise::{Channelwise, Operation, combine, fill_halo};
-pub use conv::{Conv, Finish, Window};
+pub use conv::{Conv, Finish, Order, Weights, Window};
 pub use convert::{from_planar, to_planar};
 pub use depthwise::Depthwise;
 pub use level::Level;

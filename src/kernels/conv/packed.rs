@@ -35,10 +35,39 @@ impl Source {
     }
 }
 
+/// Weights as a graph holds them.
+#[derive(Debug, Clone, Copy)]
+pub struct Weights<'a> {
+    /// All of them.
+    pub numbers: &'a [f32],
+    /// Which of them are neighbours.
+    pub order: Order,
+    /// What those of each output channel are multiplied by; empty: nothing.
+    pub scale: &'a [f32],
+}
+
+/// In which order weights lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Output channel by output channel, in each of them input channel by input channel, in each of these row by row:
+    /// ONNX's OIHW.
+    OutputFirst,
+    /// Input channel by input channel, in each of them output channel by output channel: the right factor of a matrix
+    /// product. Of a kernel of one tap.
+    InputFirst,
+}
+
+impl<'a> From<&'a [f32]> for Weights<'a> {
+    /// Output channels first, as they are.
+    fn from(numbers: &'a [f32]) -> Self {
+        Self { numbers, order: Order::OutputFirst, scale: &[] }
+    }
+}
+
 /// Group of output blocks by group; in it block of input channels, tap, channel, output block, lane. Lanes that pad are
 /// zero.
 pub(super) fn pack(
-    weights: &[f32],
+    weights: Weights<'_>,
     [out_channels, in_channels, taps]: [usize; 3],
     source: Source,
     group: usize,
@@ -53,11 +82,22 @@ pub(super) fn pack(
                 for channel in channels..in_channels.min(channels + source.channels()) {
                     for block in out_blocks.clone() {
                         let Some(lanes) = to.next() else { return packed };
-                        for (lane, number) in lanes.iter_mut().enumerate() {
-                            let out = block * LANES + lane;
-                            if out < out_channels {
-                                *number = weights[(out * in_channels + channel) * taps + tap];
+                        let outs = block * LANES..out_channels.min((block + 1) * LANES);
+                        match weights.order {
+                            Order::OutputFirst => {
+                                let place = channel * taps + tap;
+                                let rows =
+                                    weights.numbers[outs.start * in_channels * taps..].chunks(in_channels * taps);
+                                lanes.iter_mut().zip(rows).for_each(|(lane, row)| *lane = row[place]);
                             }
+                            Order::InputFirst => {
+                                let row = &weights.numbers[channel * out_channels..][outs.clone()];
+                                lanes[..row.len()].copy_from_slice(row);
+                            }
+                        }
+                        if !weights.scale.is_empty() {
+                            let scale = &weights.scale[outs];
+                            lanes.iter_mut().zip(scale).for_each(|(lane, scale)| *lane *= scale);
                         }
                     }
                 }

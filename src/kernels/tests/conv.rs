@@ -71,7 +71,7 @@ impl Case {
         let residual = self.residual.map(|layout| scene.put(&layout, &self.added().unwrap(), LANES));
         let place = first.unwrap_or_else(|| put(&mut scene));
         for level in levels() {
-            let conv = Conv::new(level, window, [self.outs, self.ins], self.lanes, &weights, &bias, self.finish);
+            let conv = Conv::new(level, window, [self.outs, self.ins], self.lanes, &weights[..], &bias, self.finish);
             let mut scene = scene.clone();
             scene.run(&output, |arena| conv.run(arena, &place, residual.as_ref(), &output));
             scene.check(&output, &expected, &(level, self));
@@ -156,7 +156,7 @@ fn channels_of_one_value_are_computed_from_others_of_it() {
         let place = scene.put(&layout, &input, LANES);
         let output =
             strongroom_kernels::Place { offset: place.offset + 2 * place.plane_stride(), shape: shape(3, 20), ..place };
-        let conv = Conv::new(level, PIXEL, [20, 16], LANES, &weights, &bias, Finish::default());
+        let conv = Conv::new(level, PIXEL, [20, 16], LANES, &weights[..], &bias, Finish::default());
         scene.run(&output, |arena| conv.run(arena, &place, None, &output));
         scene.check(&output, &expected, &level);
     }

@@ -71,7 +71,7 @@ fn where_covered(of_channel: impl Fn(usize) -> bool) -> Vec<[usize; 4]> {
 fn convolutions_take_it_to_all_channels_of_the_pixels_that_look_at_it() {
     let (weights, bias) = (numbers(1, 20 * 20 * 9), numbers(2, 20));
     for (level, finish) in levels().into_iter().flat_map(|level| finishes().map(move |finish| (level, finish))) {
-        let conv = Conv::new(level, WINDOW, [20, 20], LANES, &weights, &bias, finish);
+        let conv = Conv::new(level, WINDOW, [20, 20], LANES, &weights[..], &bias, finish);
         let none = none_after(SHAPE, |arena, input, output| conv.run(arena, input, None, output));
         assert_eq!(none, where_covered(|_| true), "{level:?} {finish:?}");
     }

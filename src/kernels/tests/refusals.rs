@@ -22,7 +22,7 @@ const SHAPE: Shape = Shape { images: 1, channels: 3, height: 2, width: 2 };
 
 fn conv(window: Window, channels: [usize; 2], lanes: usize, [weights, bias]: [usize; 2]) {
     let (weights, bias) = (vec![0.0; weights], vec![0.0; bias]);
-    Conv::new(Level::Portable, window, channels, lanes, &weights, &bias, Finish::default());
+    Conv::new(Level::Portable, window, channels, lanes, &weights[..], &bias, Finish::default());
 }
 
 fn depthwise(window: Window, [weights, bias]: [usize; 2]) {
@@ -90,7 +90,7 @@ fn a_level_that_the_processor_lacks() {
     for level in all.into_iter().filter(|level| !levels().contains(level)) {
         let mut arena = [0.0; 400];
         let why = "this processor has no";
-        let conv = Conv::new(level, WINDOW, [3, 3], LANES, &[0.0; 81], &[0.0; 3], Finish::default());
+        let conv = Conv::new(level, WINDOW, [3, 3], LANES, &[0.0; 81][..], &[0.0; 3], Finish::default());
         assert_refused(why, || conv.run(&mut arena, &place, None, &output));
         let depthwise = Depthwise::new(level, WINDOW, &[0.0; 27], &[0.0; 3], Finish::default());
         assert_refused(why, || depthwise.run(&mut arena, &place, None, &output));

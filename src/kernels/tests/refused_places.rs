@@ -38,7 +38,7 @@ impl Places {
 type Call = fn(Level, &mut [f32], &Places);
 
 const CONV: Call = |level, arena, places| {
-    let conv = Conv::new(level, WINDOW, [20, 20], LANES, &[0.0; 20 * 20 * 9], &[0.0; 20], Finish::default());
+    let conv = Conv::new(level, WINDOW, [20, 20], LANES, &[0.0; 20 * 20 * 9][..], &[0.0; 20], Finish::default());
     conv.run(arena, &places.input, Some(&places.residual), &places.output);
 };
 const DEPTHWISE: Call = |level, arena, places| {

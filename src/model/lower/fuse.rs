@@ -108,10 +108,7 @@ fn scaled(mut conv: ConvLayer, scale: &ScaleLayer) -> Option<ConvLayer> {
         if conv.finish != Finish::default() || conv.adds {
             return None;
         }
-        let of_channel = conv.weights.len() / conv.bias.len();
-        let scaled = conv.weights.chunks_exact(of_channel).zip(&scale.scale);
-        conv.weights =
-            scaled.flat_map(|(weights, scale)| weights.iter().map(move |w| w * scale)).collect::<Vec<_>>().into();
+        conv.weights.scaled(&scale.scale);
         let both = scale.scale.iter().zip(&scale.offset);
         conv.bias.iter_mut().zip(both).for_each(|(bias, (scale, offset))| *bias = *bias * scale + offset);
     }

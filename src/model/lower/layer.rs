@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use strongroom_kernels::{Attention, Finish, Operation, Pool, Shape, Window};
+use strongroom_kernels::{Attention, Finish, Operation, Order, Pool, Shape, Weights, Window};
+use tract_onnx::prelude::Tensor;
 
 /// One layer; weights are as the file has them.
 #[derive(Debug, Clone)]
@@ -38,14 +39,52 @@ pub(super) enum Layer {
 pub(super) struct ConvLayer {
     pub(super) window: Window,
     pub(super) groups: usize,
-    /// Output channel, input channel of the group, row, column.
-    pub(super) weights: Arc<Vec<f32>>,
+    pub(super) weights: Held,
     pub(super) bias: Vec<f32>,
     /// Whether a second input is added before the clamp.
     pub(super) adds: bool,
     /// Whether it is transposed: the window slides over the output, by its stride for each input pixel.
     pub(super) transposed: bool,
     pub(super) finish: Finish,
+}
+
+/// Weights where tract holds them: not copied before they are packed.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) tensor: Arc<Tensor>,
+    pub(super) order: Order,
+    /// For each output channel; empty: as they are.
+    pub(super) scale: Vec<f32>,
+}
+
+impl Held {
+    /// As the kernels take them.
+    pub(super) fn weights(&self) -> Weights<'_> {
+        let numbers = self.tensor.try_as_plain_ram().ok().and_then(|view| view.as_slice::<f32>().ok());
+        // What is recognised is a plain tensor of `f32`.
+        Weights { numbers: numbers.unwrap_or_default(), order: self.order, scale: &self.scale }
+    }
+
+    /// Each output channel's multiplied by a number.
+    pub(super) fn scaled(&mut self, by: &[f32]) {
+        match self.scale.is_empty() {
+            true => self.scale = by.to_vec(),
+            false => self.scale.iter_mut().zip(by).for_each(|(scale, by)| *scale *= by),
+        }
+    }
+
+    /// Output channels first, scaled.
+    pub(super) fn by_output(&self, outputs: usize) -> Vec<f32> {
+        let Weights { numbers, order, scale } = self.weights();
+        let of_output = numbers.len() / outputs.max(1);
+        let scale = |output: usize| scale.get(output).copied().unwrap_or(1.0);
+        let place = |output: usize, at: usize| match order {
+            Order::OutputFirst => output * of_output + at,
+            Order::InputFirst => at * outputs + output,
+        };
+        let of = |output: usize| (0..of_output).map(move |at| numbers[place(output, at)] * scale(output));
+        (0..outputs).flat_map(of).collect()
+    }
 }
 
 /// What of a transposed convolution is a plain one: the pixels of its output that lie at one remainder of the stride.
@@ -100,7 +139,8 @@ impl Phase {
     /// Its weights, of those of the transposed convolution.
     pub(super) fn weights(&self, conv: &ConvLayer) -> Vec<f32> {
         let of_channel = conv.window.kernel[0] * conv.window.kernel[1];
-        let channels = conv.weights.chunks_exact(of_channel);
+        let all = conv.weights.by_output(conv.bias.len());
+        let channels = all.chunks_exact(of_channel);
         channels.flat_map(|channel| self.taps.iter().map(|tap| channel[*tap])).collect()
     }
 }

@@ -80,7 +80,7 @@ fn transposed(conv: &ConvLayer, level: Level, input: Place, output: Place, scrat
     let phases = conv.phases([output.shape.height, output.shape.width]).unwrap_or_default();
     let steps = phases.into_iter().map(|phase| {
         let weights = phase.weights(conv);
-        let packed = Conv::new(level, phase.window, [outs, ins], input.lanes, &weights, &conv.bias, conv.finish);
+        let packed = Conv::new(level, phase.window, [outs, ins], input.lanes, &weights[..], &conv.bias, conv.finish);
         let shape = Shape { height: phase.count[0], width: phase.count[1], ..output.shape };
         let made = Place::blocked(scratch, shape, Halo::default());
         let call = Call::Phase { conv: packed, input, made, first: phase.first, stride: conv.window.stride };
@@ -101,16 +101,23 @@ fn cut(homes: &Homes, node: &NetNode, input: Place, output: Place, first: usize)
 /// One call, or one for each group of channels that make whole blocks.
 fn convs(conv: &ConvLayer, level: Level, input: Place, residual: Option<Place>, output: Place) -> Vec<Step> {
     let (outs, ins) = (output.shape.channels, input.shape.channels);
-    if conv.groups == ins && conv.groups == outs {
-        let depthwise = Depthwise::new(level, conv.window, &conv.weights, &conv.bias, conv.finish);
+    if conv.groups > 1 && conv.groups == ins && conv.groups == outs {
+        let weights = conv.weights.by_output(outs);
+        let depthwise = Depthwise::new(level, conv.window, &weights, &conv.bias, conv.finish);
         return vec![Step { call: Call::Depthwise { conv: depthwise, input, residual }, output }];
     }
+    if conv.groups == 1 {
+        let weights = conv.weights.weights();
+        let packed = Conv::new(level, conv.window, [outs, ins], input.lanes, weights, &conv.bias, conv.finish);
+        return vec![Step { call: Call::Conv { conv: packed, input, residual }, output }];
+    }
+    let all = conv.weights.by_output(outs);
     let joined = joined_groups(conv.groups, ins / conv.groups, outs / conv.groups);
     let (ins, outs) = (ins / conv.groups * joined, outs / conv.groups * joined);
     let step = |first: usize| {
-        let weights = dense_weights(conv, first, joined);
+        let weights = dense_weights(conv, &all, first, joined);
         let bias = &conv.bias[first / joined * outs..][..outs];
-        let packed = Conv::new(level, conv.window, [outs, ins], input.lanes, &weights, bias, conv.finish);
+        let packed = Conv::new(level, conv.window, [outs, ins], input.lanes, &weights[..], bias, conv.finish);
         let number = first / joined;
         let part = |place: Place, channels: usize| match joined == conv.groups {
             true => place,
@@ -129,20 +136,14 @@ fn joined_groups(groups: usize, ins: usize, outs: usize) -> usize {
 }
 
 /// The weights of `count` groups from `first` on, as of one convolution: zero from one group to another.
-fn dense_weights(conv: &ConvLayer, first: usize, count: usize) -> Vec<f32> {
-    let taps = conv.window.kernel[0] * conv.window.kernel[1];
+fn dense_weights(conv: &ConvLayer, all: &[f32], first: usize, count: usize) -> Vec<f32> {
     let outs = conv.bias.len() / conv.groups;
-    let of_out = conv.weights.len() / conv.bias.len();
-    let from = &conv.weights[first * outs * of_out..][..count * outs * of_out];
-    if count == 1 {
-        return from.to_vec();
-    }
+    let of_out = all.len() / conv.bias.len();
+    let from = &all[first * outs * of_out..][..count * outs * of_out];
     let mut dense = vec![0.0; count * outs * count * of_out];
     for (out, weights) in from.chunks_exact(of_out).enumerate() {
-        let group = out / outs;
-        let start = (out * count + group) * of_out;
+        let start = (out * count + out / outs) * of_out;
         dense[start..start + of_out].copy_from_slice(weights);
     }
-    debug_assert_eq!(of_out % taps, 0);
     dense
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use strongroom_kernels::{Finish, Pool, Pooling, Shape, Window};
+use strongroom_kernels::{Finish, Order, Pool, Pooling, Shape, Window};
+use tract_onnx::prelude::Tensor;
 use tract_onnx::tract_core::ops::cnn::{Conv, Deconv, KernelFormat, PaddingSpec, PoolSpec};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 
-use super::super::layer::{ConvLayer, Layer};
+use super::super::layer::{ConvLayer, Held, Layer};
 use super::constant::{numbers, spread};
 use super::{Recognised, Seen};
 
@@ -24,7 +25,7 @@ impl Seen<'_> {
         let layer = is_whole.then_some(ConvLayer {
             window,
             groups: conv.group,
-            weights: Arc::new(numbers(&weights)?.to_vec()),
+            weights: held(&weights)?,
             bias: spread(numbers(&bias)?, out_channels)?,
             adds: false,
             transposed: false,
@@ -62,7 +63,7 @@ impl Seen<'_> {
         let layer = ConvLayer {
             window,
             groups: 1,
-            weights: Arc::new(numbers(&weights)?.to_vec()),
+            weights: held(&weights)?,
             bias: spread(numbers(&bias)?, out_channels)?,
             adds: false,
             transposed: true,
@@ -86,4 +87,10 @@ fn window(spec: &PoolSpec, from: Shape) -> Option<Window> {
         dilation: [spec.dilation(0), spec.dilation(1)],
         before: [pads[0].pad_before, pads[1].pad_before],
     })
+}
+
+/// Weights of a convolution, where they are `f32`.
+fn held(weights: &Arc<Tensor>) -> Option<Held> {
+    numbers(weights)?;
+    Some(Held { tensor: Arc::clone(weights), order: Order::OutputFirst, scale: Vec::new() })
 }
