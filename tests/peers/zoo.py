@@ -4,8 +4,8 @@ Usage: zoo.py DIRECTORY [MODEL...]    with the environment `zoo` of scripts/test
 
 Pretrained weights are no package of PyPI, so weights are random, from a fixed seed. Speed does not depend on them as long as
 numbers stay of a trained network's size, which is seen to: batch norms are given the statistics of photos, heads are scaled
-so that logits spread like a trained network's, and a file whose answers explode, vanish or are the same for all photos is
-not written. What such a network answers means nothing. On one machine the files are the same each time; on another type of
+so that logits spread like a trained network's, and a file whose answers explode, vanish, are the same for all photos or
+change much with a little noise is not written. What such a network answers means nothing. On one machine the files are the same each time; on another type of
 processor the last digits of the statistics may differ.
 """
 
@@ -42,8 +42,8 @@ QUANTISED = ("resnet18", "resnet50", "mobilenet_v2")
 MODELS = (*ARCHITECTURES, *(f"{name}_int8" for name in QUANTISED))
 SIDE, MEAN, STD = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 OPSET = 17
-#: How much a logit differs from photo to photo.
-SPREAD = 2.0
+#: How much a logit differs from photo to photo, and how much of that noise of one level of 255 may come to.
+SPREAD, CALM = 2.0, 0.4
 
 
 def photos() -> torch.Tensor:
@@ -72,9 +72,23 @@ def network(architecture: str, seen: torch.Tensor) -> torch.nn.Module:
                 parameter.normal_(0, 0.05)
             elif parameter.dim() == 1:
                 parameter.uniform_(0.7, 1.3)
+        calm(made)
         settle_batch_norms(made, seen)
         settle_head(made, seen)
     return made
+
+
+def calm(made: torch.nn.Module):
+    """Random networks enlarge every difference, so that roundings decide what they answer. Trained ones do not: a branch
+    adds little to what passes by it, and activations are not bent in the middle of what reaches them."""
+    for module in made.modules():
+        norms = [part for part in module.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+        if norms == [module]:
+            module.bias.add_(1)
+        elif type(module).__name__ in ("BasicBlock", "Bottleneck"):
+            (module.bn3 if hasattr(module, "bn3") else module.bn2).weight.mul_(0.2)
+        elif getattr(module, "use_res_connect", False):
+            norms[-1].weight.mul_(0.2)
 
 
 def settle_batch_norms(made: torch.nn.Module, seen: torch.Tensor):
@@ -147,8 +161,8 @@ def quantise(original: pathlib.Path, seen: torch.Tensor, to: pathlib.Path):
             reduce_range=False,
         )
     alike = np.corrcoef(answers(to, seen).ravel(), answers(original, seen).ravel())[0, 1]
-    if alike < 0.7:
-        raise SystemExit(f"{original.stem}: int8 answers correlate with its own by {alike:.2f}, at least 0.7 is expected")
+    if alike < 0.8:
+        raise SystemExit(f"{original.stem}: int8 answers correlate with its own by {alike:.3f}, at least 0.8 is expected")
 
 
 def answers(model: pathlib.Path, seen: torch.Tensor) -> np.ndarray:
@@ -156,12 +170,18 @@ def answers(model: pathlib.Path, seen: torch.Tensor) -> np.ndarray:
     return np.concatenate([session.run(None, {"input": photo[None]})[0] for photo in seen.numpy()])
 
 
-def check(model: str, found: np.ndarray):
+def check(model: str, file: pathlib.Path, seen: torch.Tensor):
     """Refuses a network whose numbers are not like a trained one's."""
+    found = answers(file, seen)
+    noise = torch.randn(seen.shape, generator=torch.Generator().manual_seed(0)) / 255 / torch.tensor(STD).view(3, 1, 1)
+    unrest = (answers(file, seen + noise) - found).std() / found.std(0).mean()
     spread, largest, classes = found.std(0).mean(), np.abs(found).max(), len(set(found.argmax(1).tolist()))
-    print(f"{model}: logits up to {largest:.1f}, {spread:.2f} apart from photo to photo, {classes} classes on {len(found)} photos")
-    if not (np.isfinite(found).all() and 0.2 < spread < 10 and largest < 100 and classes > 2):
-        raise SystemExit(f"{model}: its answers vanish, explode or are the same for all photos; it is not written")
+    print(
+        f"{model}: logits up to {largest:.1f}, {spread:.2f} apart from photo to photo, {unrest:.3f} of it by noise, "
+        f"{classes} classes on {len(found)} photos"
+    )
+    if not (np.isfinite(found).all() and 0.2 < spread < 10 and largest < 100 and classes > 2 and unrest < CALM):
+        raise SystemExit(f"{model}: its answers vanish, explode, are the same for all photos or follow noise; it is not written")
 
 
 def main(directory: pathlib.Path, models: tuple[str, ...]):
@@ -181,7 +201,7 @@ def main(directory: pathlib.Path, models: tuple[str, ...]):
             if not original.exists():
                 main(directory, (original.stem,))
             quantise(original, seen, unchecked)
-        check(model, answers(unchecked, seen))
+        check(model, unchecked, seen)
         unchecked.rename(to)
 
 
