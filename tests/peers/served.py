@@ -14,7 +14,9 @@ from program import ROOT, Place
 from servers import CORES, FORMS, STRONGROOM, Form, Model, Server
 
 CONNECTIONS = (1, 8, 32)
-ROUNDS, SECONDS, MOST_SECONDS = 3, 4.0, 30.0
+ROUNDS = 3
+#: Least and most of one load, and what goes before the first.
+SECONDS, QUICK_SECONDS, WARM_UP = (3.0, 20.0), (1.0, 12.0), 2.0
 #: How far scores may lie apart. Of a PNG both see the same pixels, but for what two resizers round differently; decoders
 #: of JPEG differ by up to 4 of 255, and a decoder at a smaller scale by more. In int8 each rounds for itself.
 APART = {"exact": 0.01, "jpeg": 0.05, "draft": 0.2, "int8": 0.2}
@@ -52,20 +54,25 @@ def in_turns(model: Model, files: dict[str, pathlib.Path], quick: bool) -> dict:
         for turn in range(1 if quick else ROUNDS):
             for form in forms:
                 print(f"{model.name}, {size}, turn {turn + 1}: {form.name}", flush=True)
-                one_turn(model, form, files[size], found[form.name]["starts"], found[form.name]["loads"].setdefault(size, {}), quick)
+                start, loads = one_turn(model, form, files[size], QUICK_SECONDS if quick else SECONDS)
+                found[form.name]["starts"].append(start)
+                for connections, measured in loads.items():
+                    found[form.name]["loads"].setdefault(size, {}).setdefault(connections, []).append(measured)
     return found
 
 
-def one_turn(model: Model, form: Form, photo: pathlib.Path, starts: list, loads: dict, quick: bool):
+def one_turn(model: Model, form: Form, photo: pathlib.Path, seconds: tuple[float, float]) -> tuple[dict, dict[str, dict]]:
+    least, most = seconds
     with contextlib.closing(Server(model, form)) as server:
-        starts.append({"first_200_ms": server.first_200_ms, "load_ms": server.load_ms, "memory_mb": server.memory_mb()})
-        rate = load(server, photo, CORES, 1.0)["requests_per_second"]
+        start = {"first_200_ms": server.first_200_ms, "load_ms": server.load_ms, "memory_mb": server.memory_mb()}
+        rate = load(server, photo, CORES, WARM_UP)["requests_per_second"]
+        loads = {}
         for connections in CONNECTIONS:
-            # Long enough for each connection to be answered twice, where a model is slow.
-            seconds = 1.0 if quick else min(max(SECONDS, 2 * connections / rate), MOST_SECONDS)
-            measured = load(server, photo, connections, seconds)
+            # Long enough for each connection to be answered twice, and for four answers, where a model is slow.
+            enough = max(2 * connections, 4) / rate
+            loads[str(connections)] = measured = load(server, photo, connections, min(max(least, enough), most))
             rate = measured["requests_per_second"]
-            loads.setdefault(str(connections), []).append(measured)
+        return start, loads
 
 
 def load(server: Server, photo: pathlib.Path, connections: int, seconds: float) -> dict:
