@@ -30,19 +30,18 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kernels", action="store_true", help="measure graphs alone, not servers")
     parser.add_argument("--only", metavar="MODEL[,MODEL]", help="measure these; what is known of others is kept")
-    parser.add_argument(
-        "--quick", action="store_true", help=f"show on {QUICK} (or those of --only) that it works: the page is printed, no file is written"
-    )
+    shows = f"show on {QUICK} (or those of --only) that it works: the page is printed, no file is written"
+    parser.add_argument("--quick", action="store_true", help=shows)
     return parser.parse_args()
 
 
-def chosen(only: str | None, quick: bool, known: list[str]) -> list[str]:
-    """The models to measure, in the order of the page."""
-    wanted = only.split(",") if only else [QUICK] if quick else known
-    unknown = [name for name in wanted if name not in known]
+def chosen(only: str | None, quick: bool, names: list[str], others: list[str]) -> list[str]:
+    """The models to measure, in the order of the page; `others` are known to the other half of the bench alone."""
+    wanted = only.split(",") if only else [QUICK] if quick else names
+    unknown = [name for name in wanted if name not in names + others]
     if unknown:
-        sys.exit(f"no such model: {', '.join(unknown)}; there are {', '.join(known)}")
-    return [name for name in known if name in wanted]
+        sys.exit(f"no such model: {', '.join(unknown)}; there are {', '.join(sorted({*names, *others}))}")
+    return [name for name in names if name in wanted]
 
 
 def results(machine: dict) -> dict:
@@ -62,16 +61,19 @@ def main():
         sys.exit("STRONGROOM_PROGRAM and STRONGROOM_ZOO must name the program and the zoo's directory; `make bench-peers` does")
     machine = {"description": benchmarks.machine(), "cores": CORES, "onnxruntime": onnxruntime.__version__}
     found = {"machine": machine, "served": {}, "kernels": {}} if options.quick else results(machine)
+    files = {file.stem: file for file in (*graphs, *kernels.SAMPLES)}
+    halves = [IMAGENET, *(file.stem for file in graphs)], list(files)
+    names = chosen(options.only, options.quick, *(halves[::-1] if options.kernels else halves))
     if options.kernels:
         program = os.environ.get("STRONGROOM_KERNELS")
         if not program:
             print("STRONGROOM_KERNELS names no program: graphs alone are left out")
             return
-        files = {file.stem: file for file in graphs + kernels.SAMPLES}
-        measured = kernels.measure(program, {name: files[name] for name in chosen(options.only, options.quick, list(files))}, options.quick)
+        measured = kernels.measure(program, {name: files[name] for name in names}, options.quick)
     else:
-        names = chosen(options.only, options.quick, [IMAGENET, *(file.stem for file in graphs)])
         measured = served.measure(names, zoo, options.quick)
+    if not names:
+        return
     part = "kernels" if options.kernels else "served"
     for name, numbers in measured:
         found[part][name] = numbers

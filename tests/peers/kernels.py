@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 
 from program import ROOT, environment
+from report import OURS, graph_ratios
 from servers import CORES
 
 SAMPLES = sorted((ROOT / "model-artifacts").glob("*/*.onnx"))
@@ -37,8 +38,7 @@ def measure(program: str, graphs: dict[str, pathlib.Path], quick: bool) -> Itera
                 found[form].append(run(file))
         measured[name] = found
         yield name, found
-    loss = lambda name: measured[name]["Strongroom"][0]["median_ms"] / measured[name]["onnxruntime"][0]["median_ms"]
-    for name in sorted(measured, key=loss)[-WORST:]:
+    for name in sorted(measured, key=lambda name: graph_ratios(measured[name])[OURS])[-WORST:]:
         measured[name]["operators"] = ort(graphs[name], seconds, 1, "--operators")["operators"]
         yield name, measured[name]
 
@@ -48,7 +48,7 @@ def ort(file: pathlib.Path, seconds: str, threads: int, *options: str) -> dict:
 
 
 def said(command: list[str]) -> dict:
-    """The line a run ends with; a run that fails is told of where its numbers would stand."""
+    """The line a run ends with."""
     done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")

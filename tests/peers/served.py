@@ -19,7 +19,7 @@ ROUNDS = 3
 SECONDS, QUICK_SECONDS, WARM_UP = (3.0, 20.0), (1.0, 12.0), 2.0
 #: How far scores may lie apart. Of a PNG both see the same pixels, but for what two resizers round differently; decoders
 #: of JPEG differ by up to 4 of 255, and a decoder at a smaller scale by more. In int8 each rounds for itself.
-APART = {"exact": 0.01, "jpeg": 0.05, "draft": 0.2, "int8": 0.2}
+APART = {"exact": 0.01, "jpeg": 0.03, "draft": 0.1, "int8": 0.2}
 
 
 def measure(names: list[str], zoo: pathlib.Path, quick: bool) -> Iterator[tuple[str, dict]]:
