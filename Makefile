@@ -13,7 +13,7 @@ IN_IMAGE = image=$$(scripts/image $(abspath $(TARGET))) && \
 .DEFAULT_GOAL := help
 .PHONY: help run build image test test-runtime test-scripts test-sagemaker test-image test-deploy probe profiles \
   test-profiles test-compose test-terraform terraform-docs openapi schemathesis test-tools lint-workflows lint bench \
-  bench-image fuzz pre-pr-check
+  bench-image bench-peers fuzz pre-pr-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -132,6 +132,21 @@ bench-image: test-tools ## measure the image's size and starts; docs/BENCHMARKS.
 	@scripts/test-tools $(TOOLS) image
 	@scripts/test-tools $(TOOLS) fastapi
 	@$(IN_IMAGE) $(TOOLS)/image/bin/python tests/container/bench_image.py
+
+# Exported once: torch, which that takes, is large.
+$(TARGET)/zoo: tests/peers/zoo.py tests/python/requirements-zoo.txt
+	@scripts/check-tools python3 venv wrk
+	@scripts/test-tools $(TOOLS) zoo
+	@rm -rf $@ && $(TOOLS)/zoo/bin/python tests/peers/zoo.py $@.new && mv $@.new $@
+
+BENCH_PEERS = STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom STRONGROOM_ZOO=$(abspath $(TARGET))/zoo \
+  PYTHONPATH=tests/sagemaker $(TOOLS)/peers/bin/python tests/peers/bench.py
+
+bench-peers: build $(TARGET)/zoo ## measure against FastAPI and onnxruntime, an hour and a half (ARGS="--quick", ARGS="--only MODEL,...")
+	@scripts/check-tools python3 venv wrk
+	@scripts/test-tools $(TOOLS) peers
+	@$(BENCH_PEERS) $(ARGS)
+	@$(BENCH_PEERS) --kernels $(ARGS)
 
 fuzz: ## fuzz headers and whole messages of sealed files, a minute each (needs a nightly toolchain and cargo-fuzz)
 	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || \

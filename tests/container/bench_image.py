@@ -12,11 +12,11 @@ import statistics
 import subprocess
 import time
 
+from benchmarks import write_section
 from cloud import docker
 from containers import IMAGE, IMAGENET, IRIS, TOOLS, Exported, bytes_pushed, entries, machine_s_python, name, variables
 from program import PATIENCE, ROOT, Place, artifact
 
-PAGE = ROOT / "docs/BENCHMARKS.md"
 HEADING = "## The container image"
 STARTS = 15
 
@@ -116,9 +116,7 @@ def section() -> str:
             starts[IMAGENET].append(strongroom(exported[IMAGENET], port + 1))
             starts["fastapi"].append(fastapi(port + 2))
     packages, debian = megabytes_of_python_packages(), megabytes_of_debian()
-    return f"""{HEADING}
-
-Made by `make bench-image`, which measures and rewrites this section.
+    return f"""Made by `make bench-image`, which measures and rewrites this section.
 
 | file | MB |
 |---|---|
@@ -142,6 +140,4 @@ Python and onnxruntime mounted, which spares it the reading of layers.
 
 
 if __name__ == "__main__":
-    before = PAGE.read_text().split(HEADING)[0].rstrip()
-    PAGE.write_text(f"{before}\n\n{section()}")
-    print(f"docs/{PAGE.name} written")
+    write_section(HEADING, section())

@@ -1,0 +1,55 @@
+"""Graphs alone: onnxruntime, Strongroom and plain tract in turns, each run in a process of its own.
+
+The program that runs them for Strongroom is called `PROGRAM MODEL.onnx SECONDS [--plain-tract] [--threads N]` and prints one
+line of JSON: `median_ms`, `load_ms`, `rss_mb`, `max_abs` (how far its numbers lie from plain tract's, as a part of the
+largest), and if it likes `operators`, {type: ms of one run}.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from program import ROOT, environment
+from report import OURS, graph_ratios
+from servers import CORES
+
+SAMPLES = sorted((ROOT / "model-artifacts").glob("*/*.onnx"))
+ORT = pathlib.Path(__file__).with_name("onnxruntime_run.py")
+ROUNDS, SECONDS, WORST = 5, 1.0, 3
+
+
+def measure(program: str, graphs: dict[str, pathlib.Path], quick: bool) -> Iterator[tuple[str, dict]]:
+    rounds, seconds = (1, "0.3") if quick else (ROUNDS, str(SECONDS))
+    forms = {
+        "onnxruntime": lambda file: ort(file, seconds, 1),
+        "Strongroom": lambda file: said([program, str(file), seconds, "--threads", "1"]),
+        "tract": lambda file: said([program, str(file), seconds, "--threads", "1", "--plain-tract"]),
+        "onnxruntime, all cores": lambda file: ort(file, seconds, CORES),
+        "Strongroom, all cores": lambda file: said([program, str(file), seconds, "--threads", str(CORES)]),
+    }
+    measured = {}
+    for name, file in graphs.items():
+        print(name, flush=True)
+        found = {form: [] for form in forms}
+        for _ in range(rounds):
+            for form, run in forms.items():
+                found[form].append(run(file))
+        measured[name] = found
+        yield name, found
+    for name in sorted(measured, key=lambda name: graph_ratios(measured[name])[OURS])[-WORST:]:
+        measured[name]["operators"] = ort(graphs[name], seconds, 1, "--operators")["operators"]
+        yield name, measured[name]
+
+
+def ort(file: pathlib.Path, seconds: str, threads: int, *options: str) -> dict:
+    return said([sys.executable, str(ORT), str(file), seconds, str(threads), *options])
+
+
+def said(command: list[str]) -> dict:
+    """The line a run ends with."""
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
