@@ -68,3 +68,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn channels_that_pad_a_block_become_zeros_however_many_they_are() {
+    for channels in 1..2 * LANES {
+        let shape = Shape { images: 2, channels, height: 2, width: 3 };
+        let mut scene = Scene::default();
+        let place = scene.room(&Layout::default(), shape, LANES);
+        scene.run(&place, |arena| from_planar(arena, &tensor(3, shape).numbers, &place));
+        assert_eq!(not_zero_around(&scene, &Layout::default(), shape, LANES), 0, "{channels} channels");
+    }
+}
