@@ -13,7 +13,7 @@ IN_IMAGE = image=$$(scripts/image $(abspath $(TARGET))) && \
 .DEFAULT_GOAL := help
 .PHONY: help run build image test test-runtime test-scripts test-sagemaker test-image test-deploy probe profiles \
   test-profiles test-compose test-terraform terraform-docs openapi schemathesis test-tools lint-workflows lint bench \
-  bench-image bench-peers fuzz pre-pr-check
+  bench-image bench-peers sanitize fuzz pre-pr-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,11 @@ image: ## build the container image, strongroom:<git describe>
 	@scripts/image $(abspath $(TARGET))
 
 test: test-tools ## run every test; sets up by itself what the tests need
-	STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(CARGO) test --release --no-fail-fast
+	STRONGROOM_TEST_TOOLS=$(abspath $(TOOLS)) $(CARGO) test --release --workspace --no-fail-fast
+	PYTHONPATH=tests/sagemaker python3 -m unittest discover --quiet --start-directory tests/peers
+
+sanitize: ## run the kernels' tests under AddressSanitizer and valgrind
+	@scripts/sanitize
 
 test-runtime: build test-tools ## call the program with boto3 through a stand-in of SageMaker's runtime API
 	STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom $(TOOLS)/py/bin/python tests/sagemaker/test_runtime.py
@@ -109,8 +113,8 @@ lint-workflows: ## check .github and the Dockerfile with zizmor, hadolint and, w
 
 lint: lint-workflows ## check format, lints, shell scripts, notices, licences and banned crates
 	@scripts/check-tools cargo cc python3
-	$(CARGO) fmt --check
-	$(CARGO) clippy --release --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	scripts/third-party-notices --check
 	@if command -v shellcheck >/dev/null; then \
 	  grep -rlE '^#!.*bash' scripts container .ci | xargs shellcheck; \
@@ -140,6 +144,7 @@ $(TARGET)/zoo: tests/peers/zoo.py tests/python/requirements-zoo.txt
 	@rm -rf $@ && $(TOOLS)/zoo/bin/python tests/peers/zoo.py $@.new && mv $@.new $@
 
 BENCH_PEERS = STRONGROOM_PROGRAM=$(abspath $(TARGET))/release/strongroom STRONGROOM_ZOO=$(abspath $(TARGET))/zoo \
+  STRONGROOM_KERNELS=$$(scripts/bench-program kernels) \
   PYTHONPATH=tests/sagemaker $(TOOLS)/peers/bin/python tests/peers/bench.py
 
 bench-peers: build $(TARGET)/zoo ## measure against FastAPI and onnxruntime, an hour and a half (ARGS="--quick", ARGS="--only MODEL,...")

@@ -10,9 +10,11 @@ use bytes::Bytes;
 use strongroom::bundle::Files;
 use strongroom::model::{Binding, Graph, Tensor, resident_memory};
 use tract_onnx::prelude::{
-    Framework, InferenceFact, InferenceModelExt, IntoTValue, IntoTensor, RunnableModel, TValue, TractResult, TypedFact,
-    TypedOp, tvec,
+    Framework, InferenceFact, InferenceModelExt, IntoTValue, IntoTensor, TValue, TVec, TractResult, TypedSimplePlan,
+    tract_ndarray::ArrayD, tvec,
 };
+use tract_onnx::tract_core::plan::SimplePlan;
+use tract_onnx::tract_hir::infer::Factoid;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -73,31 +75,26 @@ fn plain_tract(model: &Path, limit: Duration) -> serde_json::Value {
     report(median, load, resident_memory(), None)
 }
 
-type Plan = std::sync::Arc<RunnableModel<TypedFact, Box<dyn TypedOp>>>;
+type Plan = std::sync::Arc<TypedSimplePlan>;
 
 /// The graph on tract's kernels alone, every open dimension bound to 1.
 fn tract(model: &Path) -> TractResult<Plan> {
     let mut graph = tract_onnx::onnx().with_ignore_output_shapes(true).model_for_path(model)?;
     for input in 0..graph.inputs.len() {
         let fact = graph.input_fact(input)?.clone();
-        let dims = fact.shape.dims().map(|dim| {
-            use tract_onnx::tract_hir::infer::Factoid;
-            dim.concretize().and_then(|dim| dim.as_i64()).map_or(1, |dim| dim as usize)
-        });
+        let dims =
+            fact.shape.dims().map(|dim| dim.concretize().and_then(|dim| dim.as_i64()).map_or(1, |dim| dim as usize));
         let dims: Vec<usize> = dims.collect();
-        let datum = {
-            use tract_onnx::tract_hir::infer::Factoid;
-            fact.datum_type.concretize().expect("a type")
-        };
+        let datum = { fact.datum_type.concretize().expect("a type") };
         graph.set_input_fact(input, InferenceFact::dt_shape(datum, &dims))?;
     }
-    graph.into_optimized()?.into_runnable()
+    SimplePlan::new(graph.into_optimized()?)
 }
 
-fn values(shapes: &[Vec<usize>], numbers: &[Vec<f32>]) -> tract_onnx::prelude::TVec<TValue> {
+fn values(shapes: &[Vec<usize>], numbers: &[Vec<f32>]) -> TVec<TValue> {
     let mut values = tvec!();
     for (shape, numbers) in shapes.iter().zip(numbers) {
-        let array = tract_onnx::prelude::tract_ndarray::ArrayD::from_shape_vec(&shape[..], numbers.clone());
+        let array = ArrayD::from_shape_vec(&shape[..], numbers.clone());
         values.push(array.expect("as many numbers").into_tensor().into_tvalue());
     }
     values

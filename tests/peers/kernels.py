@@ -1,6 +1,6 @@
 """Graphs alone: onnxruntime, Strongroom and plain tract in turns, each run in a process of its own.
 
-The program that runs them for Strongroom is called `PROGRAM MODEL.onnx SECONDS [--plain-tract] [--threads N]` and prints one
+The program that runs them for Strongroom is called `PROGRAM MODEL.onnx SECONDS [--plain-tract]` and prints one
 line of JSON: `median_ms`, `load_ms`, `rss_mb`, `max_abs` (how far its numbers lie from plain tract's, as a part of the
 largest), and if it likes `operators`, {type: ms of one run}.
 """
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 from program import ROOT, environment
 from report import OURS, graph_ratios
-from servers import CORES
 
 SAMPLES = sorted((ROOT / "model-artifacts").glob("*/*.onnx"))
 ORT = pathlib.Path(__file__).with_name("onnxruntime_run.py")
@@ -24,10 +23,8 @@ def measure(program: str, graphs: dict[str, pathlib.Path], quick: bool) -> Itera
     rounds, seconds = (1, "0.3") if quick else (ROUNDS, str(SECONDS))
     forms = {
         "onnxruntime": lambda file: ort(file, seconds, 1),
-        "Strongroom": lambda file: said([program, str(file), seconds, "--threads", "1"]),
-        "tract": lambda file: said([program, str(file), seconds, "--threads", "1", "--plain-tract"]),
-        "onnxruntime, all cores": lambda file: ort(file, seconds, CORES),
-        "Strongroom, all cores": lambda file: said([program, str(file), seconds, "--threads", str(CORES)]),
+        "Strongroom": lambda file: said([program, str(file), seconds]),
+        "tract": lambda file: said([program, str(file), seconds, "--plain-tract"]),
     }
     measured = {}
     for name, file in graphs.items():

@@ -9,6 +9,7 @@ mod convert;
 mod depthwise;
 mod draw;
 mod nan;
+mod pixels;
 mod place;
 mod pool;
 mod reference;
