@@ -109,7 +109,7 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::Block) -> S::Block {
     unsafe {
         let x = clamp::<S>(x, -87.3, 88.3);
         let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
-        let r = S::mul_add(n, S::splat(-0.693_359_375), x);
+        let r = S::mul_add(n, S::splat(-355.0 / 512.0), x);
         let r = S::mul_add(n, S::splat(2.121_944_4e-4), r);
         let mut p = S::splat(1.987_569_2e-4);
         for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5] {

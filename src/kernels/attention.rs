@@ -61,7 +61,7 @@ impl Attention {
         output: &Place,
         scratch: usize,
     ) {
-        let end = scratch + self.scratch(level, query);
+        let end = scratch.saturating_add(self.scratch(level, query));
         assert!(end <= arena.len(), "scratch memory beyond the arena");
         for place in [query, key, value, output] {
             assert!(place.end() <= arena.len(), "a place beyond the arena");
@@ -72,7 +72,8 @@ impl Attention {
         for place in [query, key, value] {
             assert!(!output.overlaps(place), "attention onto its input");
         }
-        assert_eq!(query.shape.channels % (self.heads * LANES), 0, "channels of a head");
+        let of_head = query.shape.channels.checked_div(self.heads).unwrap_or_default();
+        assert!(of_head.is_multiple_of(LANES) && of_head * self.heads == query.shape.channels, "channels of a head");
         level.run(Heads { of: self, level, arena: arena.as_mut_ptr(), query, key, value, output, scratch });
     }
 }

@@ -11,6 +11,7 @@
 //! `unsafe` is allowed in this folder alone. A safe function checks where its places end before it hands pointers on;
 //! what is unsafe says by whom it may be called.
 #![allow(unsafe_code, reason = "registers and pointers: each block has its proof")]
+#![allow(clippy::needless_range_loop, reason = "one index for several registers reads better than a zip of them")]
 
 mod activation;
 mod arena;

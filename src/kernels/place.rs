@@ -94,6 +94,7 @@ impl Place {
 
     /// Numbers from the first to behind the last; like its end, `usize::MAX` where that would be more. Whoever sees that
     /// the end lies in the arena knows so that no stride and no offset within the place overflows.
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
         self.shape.images.saturating_sub(1).saturating_mul(self.image_stride).saturating_add(self.image_len())
     }

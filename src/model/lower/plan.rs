@@ -73,13 +73,13 @@ impl Homes {
                 self.parts[concat.output] = Some(Part { whole: later.output, first_plane: 0 });
                 continue;
             }
-            let mut channel = 0;
+            let mut channel = 0_usize;
             for input in &concat.inputs {
                 let shape = net.shapes[*input];
                 let is_free = self.parts[*input].is_none() && !self.planar[*input];
                 let is_once = concat.inputs.iter().filter(|other| *other == input).count() == 1;
-                if is_free && is_once && channel % strongroom_kernels::LANES == 0 {
-                    let whole_blocks = shape.channels % strongroom_kernels::LANES == 0;
+                if is_free && is_once && channel.is_multiple_of(strongroom_kernels::LANES) {
+                    let whole_blocks = shape.channels.is_multiple_of(strongroom_kernels::LANES);
                     let is_last = channel + shape.channels == net.shapes[concat.output].channels;
                     if whole_blocks || is_last {
                         let first_plane = channel / strongroom_kernels::LANES;
@@ -103,7 +103,11 @@ impl Homes {
             let same_plane = |value: Value| (net.shapes[value].height, net.shapes[value].width);
             let is_dense = |value: Value| self.family(value).all(|other| self.halos[other].is_none());
             let fits = same_plane(whole) == same_plane(part) || is_dense(whole) && is_dense(part);
-            if first % strongroom_kernels::LANES == 0 && self.parts[part].is_none() && !self.planar[whole] && fits {
+            if first.is_multiple_of(strongroom_kernels::LANES)
+                && self.parts[part].is_none()
+                && !self.planar[whole]
+                && fits
+            {
                 self.parts[part] = Some(Part { whole, first_plane: first / strongroom_kernels::LANES });
             }
         }
