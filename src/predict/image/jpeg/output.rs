@@ -8,6 +8,7 @@ use super::frame::{Component, Reduced};
 pub(super) struct Buffers {
     planes: [Vec<u8>; 3],
     rows: [Vec<u8>; 3],
+    sums: Vec<u16>,
 }
 
 impl Buffers {
@@ -79,10 +80,10 @@ impl<'a> Output<'a> {
 
     fn write_row(&mut self) {
         let [width, at] = [self.frame.size[0], self.written];
-        let Buffers { planes, rows } = &mut *self.buffers;
+        let Buffers { planes, rows, sums } = &mut *self.buffers;
         for (one, (plane, row)) in self.frame.components.iter().zip(planes.iter().zip(rows.iter_mut())) {
             if one.upsampled.by != [1, 1] {
-                one.upsample(plane, at, row);
+                one.upsample(plane, at, row, sums);
             }
         }
         let mut sources: [&[u8]; 3] = [&[]; 3];
@@ -118,7 +119,7 @@ impl Component {
     }
 
     /// Row `at` of the picture.
-    fn upsample(&self, plane: &[u8], at: usize, row: &mut [u8]) {
+    fn upsample(&self, plane: &[u8], at: usize, row: &mut [u8], sums: &mut Vec<u16>) {
         let [across, down] = self.upsampled.by;
         let own = at / down;
         let near = self.row(plane, own);
@@ -131,31 +132,42 @@ impl Component {
         }
         let upper = at.is_multiple_of(2);
         let neighbour = if upper { own.saturating_sub(1) } else { (own + 1).min(self.pixels[1] - 1) };
+        let far = self.row(plane, neighbour);
         match (across, down) {
-            (2, 1) => double(near.len(), |x| 4 * u16::from(near[x]), [4, 8], row),
-            (2, _) => {
-                let far = self.row(plane, neighbour);
-                double(near.len(), |x| 3 * u16::from(near[x]) + u16::from(far[x]), [8, 7], row);
-            }
+            (2, 1) => double(near, near, [4, 8], sums, row),
+            (2, _) => double(near, far, [8, 7], sums, row),
             _ => {
-                let far = self.row(plane, neighbour);
                 let rounding = if upper { 1 } else { 2 };
                 for (pixel, (near, far)) in row.iter_mut().zip(near.iter().zip(far)) {
-                    *pixel = ((3 * u16::from(*near) + u16::from(*far) + rounding) >> 2) as u8;
+                    *pixel = (three_to_one(u16::from(*near), u16::from(*far)).wrapping_add(rounding) >> 2) as u8;
                 }
             }
         }
     }
 }
 
-/// Each of `count` samples (times 4) to two, mixed with the nearer neighbour; at the borders with itself.
-#[inline(always)]
-fn double(count: usize, sample: impl Fn(usize) -> u16, [left, right]: [u16; 2], row: &mut [u8]) {
-    for (x, pixels) in row.chunks_mut(2).enumerate().take(count) {
-        let own = 3 * sample(x);
-        pixels[0] = ((own + sample(x.saturating_sub(1)) + left) >> 4) as u8;
-        if let Some(pixel) = pixels.get_mut(1) {
-            *pixel = ((own + sample((x + 1).min(count - 1)) + right) >> 4) as u8;
-        }
+/// Each sample to two: mixed with its neighbour of the farther row, and then with that on either side; at the borders
+/// with itself.
+fn double(near: &[u8], far: &[u8], [left, right]: [u16; 2], sums: &mut Vec<u16>, row: &mut [u8]) {
+    sums.clear();
+    sums.push(0);
+    sums.extend(near.iter().zip(far).map(|(near, far)| three_to_one(u16::from(*near), u16::from(*far))));
+    let count = near.len();
+    sums.push(sums[count]);
+    sums[0] = sums[1];
+    let neighbours = sums.iter().zip(&sums[1..]).zip(&sums[2..]);
+    let pixel = |own: u16, next: u16, rounding: u16| (three_to_one(own, next).wrapping_add(rounding) >> 4) as u8;
+    for (pixels, ((before, own), after)) in row.chunks_exact_mut(2).zip(neighbours) {
+        pixels[0] = pixel(*own, *before, left);
+        pixels[1] = pixel(*own, *after, right);
     }
+    if let [last] = row.chunks_exact_mut(2).into_remainder() {
+        *last = pixel(sums[count], sums[count - 1], left);
+    }
+}
+
+/// Nothing is cut off at 16 bits: samples of 8 bits are mixed twice at most.
+#[inline(always)]
+fn three_to_one(near: u16, far: u16) -> u16 {
+    near.wrapping_mul(3).wrapping_add(far)
 }

@@ -4,7 +4,7 @@ use super::blocks::{Coefficients, Stored};
 use super::entropy::{Bits, Window};
 use super::frame::Reduced;
 use super::huffman::{self, Table};
-use super::inverse::{ZIGZAG, inverse};
+use super::inverse::{Inverse, ZIGZAG};
 use super::output::Output;
 use super::scan::{Scan, Tables};
 use super::segments::{Segment, Segments, marker, scan_end};
@@ -139,9 +139,10 @@ impl<'a> Picture<'a> {
     /// Makes pixels of everything.
     pub(super) fn write(self, output: &mut Output) {
         let steps = self.steps.map(|steps| steps.unwrap_or([0; 64]).map(f32::from));
+        let inverses: Vec<Inverse> = self.frame.components.iter().map(|one| Inverse::to(one.size)).collect();
         for row in 0..self.frame.mcus[1] {
-            for (at, component) in self.frame.components.iter().enumerate() {
-                let (inverse, stride) = (inverse(component.size), component.stride());
+            for (at, (component, inverse)) in self.frame.components.iter().zip(&inverses).enumerate() {
+                let stride = component.stride();
                 let stripe = output.stripe(at);
                 for y in 0..component.sampling.down {
                     for x in 0..component.padded[0] {
@@ -154,7 +155,7 @@ impl<'a> Picture<'a> {
                             last = place;
                         }
                         let place = y * component.size[1] * stride + x * component.size[0];
-                        inverse(&coefficients, last, &mut stripe[place..], stride);
+                        inverse.write(&coefficients, last, &mut stripe[place..], stride);
                     }
                 }
             }
@@ -370,31 +371,51 @@ impl Pass<'_> {
             }
         }
         if self.without > 0 {
-            self.refine([at, last], 64, values, *nonzero);
+            if at <= last {
+                self.correct(*nonzero & (u64::MAX << at) & (u64::MAX >> (63 - last)), values);
+            }
             self.without -= 1;
         }
         Ok(())
     }
 
-    /// Reads a bit for each coefficient that is not zero, and stops at the zero that `zeros` others precede.
+    /// Refines from coefficient `at` up to the zero that `zeros` others precede, and returns its place.
     #[inline(always)]
-    fn refine(&mut self, [mut at, last]: [usize; 2], mut zeros: usize, values: &mut [i16], nonzero: u64) -> usize {
-        while at <= last {
-            if nonzero >> at & 1 == 1 {
-                self.bits.refill();
-                let step = (self.bits.take(1) << self.shift) as i16;
-                if let Some(kept) = values.get_mut(at)
-                    && *kept & step == 0
-                {
-                    *kept = if *kept < 0 { kept.wrapping_sub(step) } else { kept.wrapping_add(step) };
-                }
-            } else if zeros == 0 {
-                return at;
-            } else {
-                zeros -= 1;
-            }
-            at += 1;
+    fn refine(&mut self, [at, last]: [usize; 2], zeros: usize, values: &mut [i16], nonzero: u64) -> usize {
+        if at > last {
+            return at;
         }
-        at
+        let band = (u64::MAX << at) & (u64::MAX >> (63 - last));
+        let mut free = band & !nonzero;
+        for _ in 0..zeros {
+            free &= free.wrapping_sub(1);
+        }
+        let stop = if free == 0 { last + 1 } else { free.trailing_zeros() as usize };
+        let before = if stop > 63 { u64::MAX } else { (1 << stop) - 1 };
+        self.correct(band & nonzero & before, values);
+        stop
+    }
+
+    /// Reads the next lower bit of each coefficient that is in `nonzero`.
+    #[inline(always)]
+    fn correct(&mut self, nonzero: u64, values: &mut [i16]) {
+        let mut left = nonzero;
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            let Some(kept) = values.get_mut(at) else { break };
+            left &= left - 1;
+            self.bits.refill();
+            let step = (self.bits.take(1) << self.shift) as i16;
+            if *kept & step == 0 {
+                *kept = if *kept < 0 { kept.wrapping_sub(step) } else { kept.wrapping_add(step) };
+            }
+        }
+        let mut unread = left.count_ones();
+        while unread > 0 {
+            self.bits.refill();
+            let length = unread.min(31);
+            self.bits.consume(length);
+            unread -= length;
+        }
     }
 }

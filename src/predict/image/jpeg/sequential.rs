@@ -4,7 +4,7 @@ use super::Refused;
 use super::entropy::{Bits, Window};
 use super::frame::Reduced;
 use super::huffman::{self, Definition, Table};
-use super::inverse::{Inverse, ZIGZAG, inverse};
+use super::inverse::{Inverse, ZIGZAG};
 use super::output::Output;
 use super::scan::{Scan, Tables};
 use super::segments::Segment;
@@ -93,7 +93,7 @@ fn lanes(frame: &Reduced, segment: &Segment, scan: &Scan, tables: &Tables) -> Re
             tables: [part.dc, part.ac],
             steps: steps.map(f32::from),
             needed: component.last_needed(),
-            inverse: inverse(component.size),
+            inverse: Inverse::to(component.size),
             prediction: 0,
         })
     };
@@ -124,7 +124,7 @@ impl Lane {
                 };
                 let last = huffman::block(bits, (dc, ac), &mut self.prediction, self.needed, put)?;
                 let place = y * high * stride + (column * component.sampling.across + x) * wide;
-                (self.inverse)(&coefficients, last, &mut stripe[place..], stride);
+                self.inverse.write(&coefficients, last, &mut stripe[place..], stride);
             }
         }
         Ok(())
