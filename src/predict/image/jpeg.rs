@@ -169,7 +169,8 @@ pub(super) fn decode_reduced(
     };
     let first = first_scan(&mut segments, &mut tables)?;
     // Their number is the header's first byte.
-    let streams = !frame.progressive && first.body.first().map(|count| usize::from(*count)) == Some(frame.components.len());
+    let streams =
+        !frame.progressive && first.body.first().map(|count| usize::from(*count)) == Some(frame.components.len());
     frame.check(limits, !streams)?;
     let colors = tables.colors(&frame.components);
     let mut output = Output::new(&frame, colors, std::mem::take(&mut buffers.rgb), &mut buffers.output);

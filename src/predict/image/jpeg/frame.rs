@@ -63,7 +63,8 @@ impl Frame {
         if listed.len() != usize::from(*count) * 3 {
             return Err(segment.damaged("the frame's header has another length than its components"));
         }
-        let components = listed.chunks_exact(3).map(|line| Sampling::of(segment, line)).collect::<Result<Vec<_>, _>>()?;
+        let components =
+            listed.chunks_exact(3).map(|line| Sampling::of(segment, line)).collect::<Result<Vec<_>, _>>()?;
         let mut frame = Self { width, height, progressive, components };
         frame.check_sampling(segment)?;
         Ok(Some(frame))
@@ -189,7 +190,10 @@ impl Reduced {
         }
         let needed = self.bytes(stored);
         if needed > limits.bytes {
-            return Err(Refused::TooLarge { found: format!("{needed} bytes"), limit: format!("{} bytes", limits.bytes) });
+            return Err(Refused::TooLarge {
+                found: format!("{needed} bytes"),
+                limit: format!("{} bytes", limits.bytes),
+            });
         }
         Ok(())
     }

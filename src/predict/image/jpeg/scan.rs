@@ -48,7 +48,8 @@ impl Tables {
     fn take_quantisation(&mut self, mut body: &[u8]) -> Result<(), &'static str> {
         while let [kind, rest @ ..] = body {
             let cut = "a quantisation table is cut off";
-            let place = self.quantisation.get_mut(usize::from(kind & 15)).ok_or("a quantisation table is not 0 to 3")?;
+            let place =
+                self.quantisation.get_mut(usize::from(kind & 15)).ok_or("a quantisation table is not 0 to 3")?;
             let mut steps = [0; 64];
             body = match kind >> 4 {
                 0 => {

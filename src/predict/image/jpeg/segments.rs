@@ -74,7 +74,8 @@ impl<'a> Segments<'a> {
             }
             (_, [high, low, ..]) => {
                 let length = usize::from(u16::from_be_bytes([*high, *low]));
-                let cut = Refused::Damaged { at, reason: "the file ends in a segment, or the segment's length is wrong" };
+                let cut =
+                    Refused::Damaged { at, reason: "the file ends in a segment, or the segment's length is wrong" };
                 rest.get(2..length).ok_or(cut)?
             }
             _ => return Err(ended()),
