@@ -11,6 +11,7 @@ mod frame;
 mod huffman;
 mod inverse;
 mod output;
+mod pass;
 mod progressive;
 mod scan;
 mod segments;

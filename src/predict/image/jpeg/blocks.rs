@@ -51,4 +51,10 @@ impl Stored {
     pub(super) fn block(&mut self, block: usize) -> (&mut [i16], &mut u64) {
         (&mut self.values[block * self.kept..(block + 1) * self.kept], &mut self.nonzero[block])
     }
+
+    /// A block's DC coefficient.
+    #[inline(always)]
+    pub(super) fn first(&mut self, block: usize) -> &mut i16 {
+        &mut self.values[block * self.kept]
+    }
 }
