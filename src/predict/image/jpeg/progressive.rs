@@ -6,7 +6,7 @@ use super::frame::Reduced;
 use super::inverse::{Inverse, ZIGZAG};
 use super::output::Output;
 use super::pass::Pass;
-use super::scan::{Scan, Tables};
+use super::scan::{Progress, Scan, Tables};
 use super::segments::{Segment, Segments, marker, scan_end};
 use super::{MAX_SCANS, Refused};
 
@@ -60,7 +60,7 @@ impl<'a> Picture<'a> {
 
     /// All scans of the file; also finds out whether it goes on to its end.
     fn scans<'b>(&self, first: Segment<'b>, mut segments: Segments<'b>) -> Result<Vec<Found<'b>>, Refused> {
-        let mut found = Vec::new();
+        let (mut found, mut progress) = (Vec::new(), Progress::default());
         let mut segment = first;
         while segment.marker != marker::EOI {
             if segment.marker == marker::SOS {
@@ -68,6 +68,7 @@ impl<'a> Picture<'a> {
                     return Err(Refused::Unsupported("of more than 64 scans"));
                 }
                 let scan = Scan::of(&segment, self.frame)?;
+                progress.follow(&scan, &segment)?;
                 found.push(Found { segment, scan, needed: true });
                 segments.skip_to(scan_end(segments.file, segment.end()));
             }

@@ -149,11 +149,13 @@ impl Scan {
             }
             parts.push(Part { component, dc, ac });
         }
-        let scan = Self {
-            parts,
-            band: [*first, *last].map(usize::from),
-            approximation: [bits >> 4, bits & 15].map(u32::from),
+        // A sequential scan brings all of a block, whatever is written.
+        let [first, last, before, after] = match frame.progressive {
+            true => [*first, *last, bits >> 4, bits & 15],
+            false => [0, 63, 0, 0],
         };
+        let (band, approximation) = ([first, last].map(usize::from), [before, after].map(u32::from));
+        let scan = Self { parts, band, approximation };
         scan.check(segment, frame)?;
         Ok(scan)
     }
@@ -167,7 +169,7 @@ impl Scan {
             return Err(segment.damaged("an MCU of more than 10 blocks"));
         }
         if !frame.progressive {
-            return Ok(()); // the band of a sequential scan is all of a block, whatever is written
+            return Ok(());
         }
         let ([first, last], [before, after]) = (self.band, self.approximation);
         let of_dc = first == 0 && last == 0;
@@ -183,5 +185,38 @@ impl Scan {
 
     pub(super) fn is_refinement(&self) -> bool {
         self.approximation[0] != 0
+    }
+}
+
+/// How far the scans so far have brought each component's coefficients.
+#[derive(Debug, Default)]
+pub(super) struct Progress([Lowest; 3]);
+
+/// Of each coefficient the lowest bit that is known, once one is.
+#[derive(Debug)]
+struct Lowest([Option<u32>; 64]);
+
+impl Default for Lowest {
+    fn default() -> Self {
+        Self([None; 64])
+    }
+}
+
+impl Progress {
+    /// Refuses a scan that does not go on where the ones before it ended: nothing is brought twice, so that a small file
+    /// cannot have the whole picture visited time and again.
+    pub(super) fn follow(&mut self, scan: &Scan, segment: &Segment) -> Result<(), Refused> {
+        let [first, last] = scan.band;
+        let [before, after] = scan.approximation;
+        let due = scan.is_refinement().then_some(before);
+        for part in &scan.parts {
+            for lowest in &mut self.0[part.component].0[first..=last] {
+                if *lowest != due {
+                    return Err(segment.damaged("a scan that does not follow on the ones before it"));
+                }
+                *lowest = Some(after);
+            }
+        }
+        Ok(())
     }
 }

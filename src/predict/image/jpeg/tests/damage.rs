@@ -125,23 +125,34 @@ fn more_than_allowed_is_refused_before_it_is_held() {
 }
 
 #[test]
+fn a_scan_that_brings_nothing_new_is_damaged() {
+    for name in ["progressive_grey_70x50", "one_scan_each"] {
+        let file = file(name);
+        let scan = file.windows(2).rposition(|pair| pair == [0xFF, marker::SOS]).unwrap();
+        let again = [&file[..file.len() - 2], &file[scan..]].concat();
+        let reason = "a scan that does not follow on the ones before it";
+        assert_eq!(refused(&again, Scale::Half), Refused::Damaged { at: file.len() - 2, reason }, "{name}");
+    }
+}
+
+#[test]
 fn scans_without_end_are_refused() {
     let file = file("progressive_grey_70x50");
-    let scans: Vec<usize> =
-        file.windows(2).enumerate().filter(|(_, pair)| *pair == [0xFF, marker::SOS]).map(|(at, _)| at).collect();
-    let refinement = &file[scans[scans.len() - 1]..file.len() - 2];
-    let with = |count: usize| {
-        let mut more = file[..file.len() - 2].to_vec();
-        (0..count).for_each(|_| more.extend(refinement));
-        more.extend([0xFF, marker::EOI]);
-        more
+    let first = file.windows(2).position(|pair| pair == [0xFF, marker::SOS]).unwrap();
+    let scan = |at: u8, bits: u8| {
+        let header = [0xFF, marker::SOS, 0, 8, 1, 1, 0, at, at, bits];
+        [&header[..], &[0; 8]].concat() // of 63 blocks a bit each: nothing new, or the code of one bit for that
     };
-    let allowed = MAX_SCANS - scans.len();
-    assert_ne!(
-        decode_reduced(&with(allowed), Scale::Half, &LIMITS, &mut Buffers::default()).err(),
-        Some(Refused::Unsupported("of more than 64 scans"))
-    );
-    assert_eq!(refused(&with(allowed + 1), Scale::Half), Refused::Unsupported("of more than 64 scans"));
+    let mut many = file[..first].to_vec();
+    for table in [0x00, 0x10] {
+        many.extend([0xFF, marker::DHT, 0, 20, table, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
+    (0..64).for_each(|at| many.extend(scan(at, 0x01)));
+    let end = [0xFF, marker::EOI];
+    let grey = decoded(&[&many[..], &end].concat(), Scale::Half);
+    assert!(grey.iter().all(|sample| *sample == 128));
+    let error = refused(&[&many[..], &scan(0, 0x10), &end].concat(), Scale::Half);
+    assert_eq!(error, Refused::Unsupported("of more than 64 scans"));
 }
 
 fn any_file() -> impl Strategy<Value = Vec<u8>> {
