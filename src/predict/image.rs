@@ -5,6 +5,8 @@
 mod decode;
 mod draw;
 mod fit;
+#[allow(dead_code, reason = "a bundle cannot ask for it yet")]
+mod jpeg;
 mod pixels;
 mod resize;
 mod warp;

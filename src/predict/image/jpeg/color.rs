@@ -57,7 +57,7 @@ fn piece(y: &[u8], cb: &[u8], cr: &[u8], rgb: &mut [u8]) {
     for x in 0..TOGETHER {
         let (luma, cb, cr) = (f32::from(y[x]), f32::from(cb[x]) - 128.0, f32::from(cr[x]) - 128.0);
         red[x] = to_byte(luma + 1.402 * cr);
-        green[x] = to_byte(luma - 0.344_136_29 * cb - 0.714_136_29 * cr);
+        green[x] = to_byte(luma - 0.344_136_3 * cb - 0.714_136_3 * cr);
         blue[x] = to_byte(luma + 1.772 * cb);
     }
     for x in 0..TOGETHER {

@@ -70,7 +70,8 @@ impl<'a> Bits<'a> {
     #[cold]
     pub(super) fn bad_code(&self) -> Refused {
         let unread = self.window.len().saturating_sub(self.taken);
-        Refused::Damaged { at: self.at.saturating_sub(unread), reason: "a code that is in no table, near here" }
+        let reason = "a code near here is in no table, or leads out of its block";
+        Refused::Damaged { at: self.at.saturating_sub(unread), reason }
     }
 
     /// Passes the restart marker of number `index`, where the bits have to have ended.
@@ -104,7 +105,7 @@ impl<'a> Bits<'a> {
     /// Moves on in the file, by at least a byte unless the scan ends.
     #[cold]
     fn slide(&mut self) {
-        self.window.drain(..self.taken);
+        self.window.drain(..self.taken.min(self.window.len()));
         self.taken = 0;
         while self.window.len() < WINDOW {
             let rest = self.file.get(self.at..).unwrap_or_default();

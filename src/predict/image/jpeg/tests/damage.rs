@@ -124,6 +124,32 @@ fn more_than_allowed_is_refused_before_it_is_held() {
     assert!(error.to_string().ends_with("bytes, at most 268435456 bytes are allowed"), "{error}");
 }
 
+/// Tables whose one code is a 0: of DC for no difference, of AC for `symbol`; and then one scan of the bytes `scan`.
+fn of_one_code(name: &str, symbol: u8, band: [u8; 2], scan: &[u8]) -> Vec<u8> {
+    let mut file = file(name);
+    file.truncate(file.windows(2).position(|pair| pair == [0xFF, marker::SOS]).unwrap());
+    for (table, symbol) in [(0x00, 0), (0x10, symbol)] {
+        file.extend([0xFF, marker::DHT, 0, 20, table, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, symbol]);
+    }
+    file.extend([0xFF, marker::SOS, 0, 8, 1, 1, 0, band[0], band[1], 0]);
+    file.extend(scan);
+    file.extend([0xFF, marker::EOI]);
+    file
+}
+
+#[test]
+fn a_code_that_is_in_no_table_or_leads_out_of_its_block_is_damaged() {
+    for (name, band) in [("baseline_grey_70x50", [0, 63]), ("progressive_grey_70x50", [1, 63])] {
+        for (symbol, scan, what) in [(0xF1, 0x00, "15 zeros and a one, 4 times"), (0x00, 0xAA, "a code of ones")] {
+            for scale in if band[0] == 0 { vec![Scale::Full, Scale::Half, Scale::Eighth] } else { vec![Scale::Full] } {
+                let error = refused(&of_one_code(name, symbol, band, &[scan; 64]), scale);
+                let Refused::Damaged { reason, .. } = error else { panic!("{name}: {what}: {error}") };
+                assert_eq!(reason, "a code near here is in no table, or leads out of its block", "{name}: {what}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_scan_that_brings_nothing_new_is_damaged() {
     for name in ["progressive_grey_70x50", "one_scan_each"] {
