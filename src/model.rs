@@ -5,6 +5,7 @@
 //! run sessions of it.
 
 mod error;
+mod lower;
 mod machine;
 mod onnx;
 mod pool;
@@ -12,6 +13,7 @@ mod reclaim;
 mod scan;
 mod signature;
 mod tensor;
+mod trees;
 mod weights;
 
 pub use error::{LoadError, RunError, ScanError};

@@ -8,6 +8,7 @@ mod dir;
 mod error;
 mod key;
 mod location;
+mod retention;
 mod s3;
 
 use std::future::Future;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 
 pub use error::{Cause, StoreError};
 pub use location::Location;
+pub use retention::{Retention, RetentionMode};
 
 /// One version of one object: opaque, never a hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,17 @@ impl Store {
     /// The store in a directory. Touches nothing yet.
     pub fn directory(root: &Path) -> Self {
         Self(Backend::Dir(dir::Dir::new(root)))
+    }
+
+    /// Retains what [`Self::create_retained`] and [`Self::create_retained_from_file`] write from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRetention`]: it is a directory.
+    pub fn retaining(self, retention: Retention) -> Result<Self, StoreError> {
+        match self.0 {
+            Backend::Dir(dir) => Err(StoreError::NoRetention { store: dir.path() }),
+            Backend::S3(bucket) => Ok(Self(Backend::S3(bucket.retaining(retention)))),
+        }
     }
 
     /// Size and version of the object under `key`.
@@ -98,8 +111,9 @@ impl Store {
         }
     }
 
-    /// Creates an object from memory; `false` when there is one under `key` already. (Over a network, `false` may also
-    /// mean that our own first attempt arrived and its answer was lost: whoever must know compares the content.)
+    /// Creates an object from memory, deletable at any time; `false` when there is one under `key` already. (Over a
+    /// network, `false` may also mean that our own first attempt arrived and its answer was lost: whoever must know
+    /// compares the content.)
     ///
     /// # Errors
     /// It cannot be written.
@@ -111,15 +125,27 @@ impl Store {
         }
     }
 
-    /// Creates an object from a local file (in parts where it is large); `false` when there is one already.
+    /// As [`Self::create`], but the object is kept from deletion as long as the store retains.
     ///
     /// # Errors
-    /// The file cannot be read ([`StoreError::Source`]) or the object cannot be written.
-    pub async fn create_from_file(&self, key: &str, file: &Path) -> Result<bool, StoreError> {
+    /// It cannot be written. [`StoreError::NoObjectLock`]: it cannot be retained.
+    pub async fn create_retained(&self, key: &str, body: Bytes) -> Result<bool, StoreError> {
+        key::check(key)?;
+        match &self.0 {
+            Backend::Dir(dir) => dir.create(key, body).await,
+            Backend::S3(bucket) => bucket.create_retained(key, body).await,
+        }
+    }
+
+    /// As [`Self::create_retained`], from a local file (in parts where it is large).
+    ///
+    /// # Errors
+    /// The file cannot be read ([`StoreError::Source`]), and as for `create_retained`.
+    pub async fn create_retained_from_file(&self, key: &str, file: &Path) -> Result<bool, StoreError> {
         key::check(key)?;
         match &self.0 {
             Backend::Dir(dir) => dir.create_from_file(key, file).await,
-            Backend::S3(bucket) => bucket.create_from_file(key, file).await,
+            Backend::S3(bucket) => bucket.create_retained_from_file(key, file).await,
         }
     }
 

@@ -86,6 +86,19 @@ fn promoting_needs_no_key() {
 }
 
 #[test]
+fn a_directory_retains_nothing_and_says_so_before_anything_is_published() {
+    let place = Place::new();
+    let bundle = program::artifact("iris-random-forest");
+    for (retention, problem) in [("governance:30", "is a directory"), ("for ever", "neither governance:DAYS nor")] {
+        let output = place.run(&["publish", bundle.to_str().unwrap(), "--retention", retention]);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains("STRONGROOM_RETENTION (--retention): "), "{}", said(&output));
+        assert!(said(&output).contains(problem), "{}", said(&output));
+    }
+    assert!(!std::path::Path::new(&place.path("registry")).exists());
+}
+
+#[test]
 fn a_secret_without_a_region_is_refused_in_one_line_with_help() {
     let folder = tempfile::tempdir().unwrap();
     let plain = folder.path().join("plain");

@@ -18,11 +18,15 @@ use strongroom::store::{Location, StoreError};
 use support::{Place, chain, files, model, publish, publish_live};
 use tempfile::TempDir;
 
-/// A bucket of its own on the moto server, and a prefix in it.
+fn client(aws: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
+    aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(aws).force_path_style(true).build())
+}
+
+/// A bucket of its own, with Object Lock, on the moto server, and a prefix in it.
 async fn bucket(name: &str) -> Place {
     let aws = moto().sdk().await;
-    let config = aws_sdk_s3::config::Builder::from(&aws).force_path_style(true).build();
-    aws_sdk_s3::Client::from_conf(config).create_bucket().bucket(name).send().await.expect("a bucket");
+    let request = client(&aws).create_bucket().bucket(name).object_lock_enabled_for_bucket(true);
+    request.send().await.expect("a bucket");
     let location = Location::S3 { bucket: name.into(), prefix: "models/".into() };
     Place::at(location, aws, TempDir::new().expect("a temporary directory"))
 }
@@ -59,6 +63,50 @@ async fn what_a_bucket_holds_is_exported_and_mounted() {
     let fetched = fetch_mount(&root, Some(&registry.keys), false).await.unwrap();
     assert!(fetched.files == files);
     assert_eq!(fetched.digest, registry.fetch(&model("model:1.0.0")).await.unwrap().digest);
+}
+
+/// The mode and the days left of each object's lock, by key.
+async fn locks(place: &Place, name: &str) -> Vec<(String, Option<(String, i64)>)> {
+    let client = client(&place.aws);
+    let listed = client.list_objects_v2().bucket(name).send().await.unwrap();
+    let mut locks = Vec::new();
+    for object in listed.contents() {
+        let key = object.key().unwrap().to_owned();
+        let head = client.head_object().bucket(name).key(&key).send().await.unwrap();
+        let days = |until: &aws_sdk_s3::primitives::DateTime| {
+            let left = std::time::SystemTime::try_from(*until).unwrap().duration_since(std::time::SystemTime::now());
+            // Rounded up: some seconds went by.
+            (left.unwrap().as_secs() / 86_400 + 1) as i64
+        };
+        let lock = head.object_lock_mode().map(|mode| mode.as_str().to_owned());
+        locks.push((key, lock.zip(head.object_lock_retain_until_date().map(days))));
+    }
+    locks
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sealed_files_and_log_entries_are_retained_and_keyslots_never() {
+    let place = bucket("retained").await;
+    let Registry { store, keys } = place.open().await;
+    let registry = Registry { store: store.retaining("governance:30".parse().unwrap()).unwrap(), keys };
+    publish_live(&registry, "1.0.0", &files(1, &[1_000])).await;
+    let locks = locks(&place, "retained").await;
+    for (key, lock) in &locks {
+        let is_history = key.starts_with("models/blobs/") || key.starts_with("models/log/");
+        let expected = is_history.then(|| ("GOVERNANCE".to_owned(), 30));
+        assert_eq!(*lock, expected, "{key}");
+    }
+    // A file and the list of files; two log entries; and, not retained, a keyslot and an alias.
+    assert_eq!(locks.iter().filter(|(_, lock)| lock.is_some()).count(), 4, "{locks:?}");
+    assert_eq!(locks.len(), 6, "{locks:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_retention_nothing_is_retained() {
+    let place = bucket("not-retained").await;
+    publish_live(&place.open().await, "1.0.0", &files(1, &[1_000])).await;
+    let locks = locks(&place, "not-retained").await;
+    assert!(locks.iter().all(|(_, lock)| lock.is_none()), "{locks:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -260,7 +260,7 @@ async fn what_is_no_key_is_refused(stores: &Stores) {
     for key in wrong.into_iter().chain([long.as_str(), &long_segment]) {
         let refused = |error: StoreError| assert!(matches!(error, StoreError::Key { .. }), "{key:?}: {error}");
         refused(store.create(key, bytes("x")).await.unwrap_err());
-        refused(store.create_from_file(key, "/none".as_ref()).await.unwrap_err());
+        refused(store.create_retained_from_file(key, "/none".as_ref()).await.unwrap_err());
         refused(store.swap(key, None, bytes("x")).await.unwrap_err());
         refused(store.head(key).await.unwrap_err());
         refused(store.get(key, 1).await.unwrap_err());
@@ -293,8 +293,8 @@ fn numbered_file(len: usize) -> (tempfile::NamedTempFile, Vec<u8>) {
 async fn a_large_file_is_created_in_parts_and_read_in_parts(stores: &Stores) {
     let store = &stores.store;
     let (file, content) = numbered_file((20 << 20) + 3);
-    assert!(store.create_from_file("big", file.path()).await.unwrap());
-    assert!(!store.create_from_file("big", file.path()).await.unwrap());
+    assert!(store.create_retained_from_file("big", file.path()).await.unwrap());
+    assert!(!store.create_retained_from_file("big", file.path()).await.unwrap());
     let object = store.head("big").await.unwrap();
     assert_eq!(object.len, content.len() as u64);
     const PART: u64 = 8 << 20;
@@ -308,12 +308,12 @@ async fn a_large_file_is_created_in_parts_and_read_in_parts(stores: &Stores) {
 async fn a_small_file_is_created(stores: &Stores) {
     let store = &stores.store;
     let (file, content) = numbered_file(1001);
-    assert!(store.create_from_file("small", file.path()).await.unwrap());
-    assert!(!store.create_from_file("small", file.path()).await.unwrap());
+    assert!(store.create_retained_from_file("small", file.path()).await.unwrap());
+    assert!(!store.create_retained_from_file("small", file.path()).await.unwrap());
     assert_eq!(store.get("small", 1001).await.unwrap().0, content);
 }
 
 async fn a_missing_local_file_is_not_blamed_on_the_store(stores: &Stores) {
-    let missing = stores.store.create_from_file("k", "/no/such/file".as_ref()).await;
+    let missing = stores.store.create_retained_from_file("k", "/no/such/file".as_ref()).await;
     assert!(matches!(missing, Err(StoreError::Source { .. })), "{missing:?}");
 }

@@ -201,5 +201,34 @@ async fn an_upload_that_was_completed_by_an_attempt_whose_answer_was_lost_is_the
     let (_service, store) = scripted_store(answers).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len((8 << 20) + 1).unwrap();
-    assert!(!store.create_from_file("k", file.path()).await.unwrap());
+    assert!(!store.create_retained_from_file("k", file.path()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_large_object_is_retained_from_its_first_part() {
+    let begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+    let done = "<CompleteMultipartUploadResult><ETag>\"v1\"</ETag></CompleteMultipartUploadResult>";
+    let part = || Scripted::new(200, "").header("ETag", "\"p\"");
+    let missing = || refused(404, "NoSuchKey");
+    let answers = vec![missing(), missing(), Scripted::new(200, begun), part(), part(), Scripted::new(200, done)];
+    let (service, store) = scripted_store(answers).await;
+    let store = store.retaining("compliance:7".parse().unwrap()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len((8 << 20) + 1).unwrap();
+    assert!(store.create_retained_from_file("k", file.path()).await.unwrap());
+    let requests = service.requests();
+    let begins = &requests[2];
+    assert!(begins.contains("\r\nx-amz-object-lock-mode: compliance\r\n"), "{begins}");
+    assert!(begins.contains("\r\nx-amz-object-lock-retain-until-date: 2"), "{begins}");
+}
+
+#[tokio::test]
+async fn a_bucket_without_object_lock_is_named() {
+    let said = "Bucket is missing Object Lock Configuration";
+    let answer = format!("<Error><Code>InvalidRequest</Code><Message>{said}</Message></Error>");
+    let (_service, store) = scripted_store(vec![Scripted::new(400, answer)]).await;
+    let store = store.retaining("governance:7".parse().unwrap()).unwrap();
+    let refused = store.create_retained("k", Bytes::from_static(b"x")).await.unwrap_err();
+    assert!(matches!(refused, StoreError::NoObjectLock { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("s3://bucket"), "{refused}");
 }

@@ -12,7 +12,7 @@ use crate::registry::{self, Promoted};
 /// # Errors
 /// There is no such version, or the registry cannot be read or written.
 pub async fn run(args: PromoteArgs) -> anyhow::Result<()> {
-    let store = args.store.open().await?;
+    let store = args.retention.on(args.store.open().await?)?;
     let promoted = registry::promote(&store, &args.model, &args.alias).await?;
     print(&mut std::io::stdout().lock(), &promoted, args.json)
 }

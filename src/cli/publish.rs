@@ -19,7 +19,8 @@ use crate::registry::{AliasName, ModelRef, Promoted, Published, Registry, Regist
 /// # Errors
 /// The directory is no bundle that loads and passes its self-test; or it cannot be published or promoted.
 pub async fn run(args: PublishArgs) -> anyhow::Result<()> {
-    let registry = args.store.check()?.open().await?;
+    let Registry { store, keys } = args.store.check()?.open().await?;
+    let registry = Registry { store: args.retention.on(store)?, keys };
     let directory = args.directory.clone();
     let checked = spawn_blocking(move || check(directory)).await??;
     let published = publish(&registry, &checked).await?;

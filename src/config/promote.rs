@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::registry::StoreArgs;
+use super::registry::{RetentionArgs, StoreArgs};
 use crate::registry::{AliasName, ModelRef};
 
 /// Move an alias to a version
@@ -17,6 +17,9 @@ pub struct PromoteArgs {
     #[command(flatten)]
     /// The registry.
     pub store: StoreArgs,
+    #[command(flatten)]
+    /// How long what is written stays.
+    pub retention: RetentionArgs,
     /// Answer with JSON
     #[arg(long)]
     pub json: bool,

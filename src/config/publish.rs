@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::model::ModelStoreArgs;
+use super::registry::RetentionArgs;
 use crate::registry::AliasName;
 
 /// Check a model directory, seal it and register it as a version
@@ -16,6 +17,9 @@ pub struct PublishArgs {
     #[command(flatten)]
     /// The registry and its key.
     pub store: ModelStoreArgs,
+    #[command(flatten)]
+    /// How long what is written stays.
+    pub retention: RetentionArgs,
     /// Move this alias to the version afterwards
     #[arg(long, value_name = "ALIAS")]
     pub alias: Option<AliasName>,

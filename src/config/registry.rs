@@ -6,7 +6,7 @@ use super::aws;
 use super::checked::{Checked, SettingsError};
 use crate::keys::{KeySource, Keys};
 use crate::registry::{Registry, RegistryError};
-use crate::store::{Location, Store};
+use crate::store::{Location, Retention, Store};
 
 /// Where models are kept, and what opens them.
 #[derive(Debug, Clone)]
@@ -30,6 +30,31 @@ impl RegistryArgs {
     /// The registry with `keys` that are open already.
     pub async fn with(&self, keys: Keys) -> Registry {
         Registry { store: Store::open(&self.registry, &aws::load(is_on_aws(&self.registry)).await), keys }
+    }
+}
+
+/// How long what a verb writes cannot be deleted.
+#[derive(Debug, Clone, Args)]
+pub struct RetentionArgs {
+    /// How long S3 keeps sealed files and log entries from deletion, in a bucket with Object Lock: governance:DAYS or
+    /// compliance:DAYS
+    #[arg(long, env = "STRONGROOM_RETENTION", value_name = "RETENTION")]
+    retention: Option<Checked<Retention>>,
+}
+
+impl RetentionArgs {
+    /// `store`, retaining what is asked for.
+    ///
+    /// # Errors
+    /// It is no retention, or the store is a directory.
+    pub fn on(&self, store: Store) -> Result<Store, SettingsError> {
+        let name = "STRONGROOM_RETENTION (--retention)";
+        match &self.retention {
+            Some(retention) => {
+                store.retaining(retention.value(name)?).map_err(|error| SettingsError::of(format!("{name}: {error}")))
+            }
+            None => Ok(store),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use strongroom_kernels::Level;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::{
     Framework, InferenceModel, InferenceModelExt, TDim, TValue, TVec, TractResult, TypedModel, TypedSimplePlan,
@@ -14,7 +15,7 @@ use tract_onnx::tract_core::plan::{SimplePlan, SimpleState};
 use super::error::Cause;
 use super::signature::{self, Declared};
 use super::weights::Settled;
-use super::{Binding, GraphSignature, LoadError, Port, RunError, ScanError, Tensor, scan, weights};
+use super::{Binding, GraphSignature, LoadError, Port, RunError, ScanError, Tensor, lower, scan, trees, weights};
 use crate::bundle::Files;
 
 type Plan = Arc<TypedSimplePlan>;
@@ -139,11 +140,24 @@ fn attempt(files: &Files, name: &str, binding: &Binding, shapes: Shapes) -> Resu
     drop(model);
     let typed = guarded("analyse", name, || parsed.into_typed())?;
     bound_values(&typed, name)?;
-    let optimised = guarded("optimise", name, || typed.into_optimized())?;
+    let lowered = lowered(typed, name);
+    let optimised = guarded("optimise", name, || lowered.into_optimized())?;
     let plan = guarded("plan", name, || SimplePlan::new(optimised))?;
     let outputs = first_run(&plan, name, &inputs)?;
     let outputs = settle_outputs(&plan, &declared, &outputs)?;
     Ok(Graph { plan, signature: GraphSignature { inputs, outputs } })
+}
+
+/// The graph with our kernels in it; as it was where that fails, for tract can run all of it.
+fn lowered(typed: TypedModel, name: &str) -> TypedModel {
+    // The weights are shared: a copy of the graph is small.
+    match guarded("lower", name, || lower::lower(typed.clone(), Level::detect())) {
+        Ok(lowered) => lowered,
+        Err(error) => {
+            tracing::warn!(graph = name, error = %chain(&error), "the graph runs on tract's kernels alone");
+            typed
+        }
+    }
 }
 
 /// Refuses a graph one of whose values is beyond any model in use, before a run asks for its memory.
@@ -177,7 +191,8 @@ fn parse(model: &ModelProto, shapes: Shapes) -> TractResult<InferenceModel> {
         Shapes::Ignored => true,
     };
     // Declared output shapes are compared with the first run's; tract is told nothing of them.
-    let reader = tract_onnx::onnx().with_ignore_value_info(ignore).with_ignore_output_shapes(true);
+    let mut reader = tract_onnx::onnx().with_ignore_value_info(ignore).with_ignore_output_shapes(true);
+    trees::register(&mut reader.op_register);
     reader.model_for_proto_model(model)
 }
 

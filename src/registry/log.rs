@@ -72,7 +72,7 @@ impl<'a> Log<'a> {
         let key = layout::log_entry(index);
         let entry = Entry::write(index, self.head(), &timestamp::now(), event)
             .map_err(|reason| RegistryError::Damaged { stage: Stage::Log, object: key.clone(), reason })?;
-        self.store.create(&key, entry.bytes.clone()).await.map_err(at(Stage::Log, &key))?;
+        self.store.create_retained(&key, entry.bytes.clone()).await.map_err(at(Stage::Log, &key))?;
         self.read_on().await?;
         // Not `create`'s answer decides but the log: an answer may have been lost on the way.
         match self.entries.get(entry.index as usize) {

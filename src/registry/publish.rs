@@ -174,7 +174,7 @@ async fn put_sealed(
     let SealedFile { file, digest } = spawn_blocking(move || blob::seal(&plain, &artifact, &purpose)).await??;
     let key = layout::blob(&digest);
     // An object of that name is there only if an earlier attempt of ours arrived: the name is its content's digest.
-    registry.store.create_from_file(&key, file.path()).await.map_err(at(stage, &key))?;
+    registry.store.create_retained_from_file(&key, file.path()).await.map_err(at(stage, &key))?;
     tracing::info!(%stage, blob = digest, "sealed file written");
     Ok(digest)
 }

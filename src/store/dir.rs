@@ -31,6 +31,10 @@ impl Dir {
         Self(Arc::new(Root { path: root.to_owned() }))
     }
 
+    pub(super) fn path(&self) -> String {
+        self.0.path.display().to_string()
+    }
+
     pub(super) async fn head(&self, key: &str) -> Result<Object, StoreError> {
         self.run(key, |root, key| Ok(root.open(key)?.object)).await
     }

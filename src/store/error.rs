@@ -13,6 +13,26 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A retention cannot be read.
+    #[error("{text:?} is neither governance:DAYS nor compliance:DAYS, with 1 to 36500 days")]
+    Retention {
+        /// What was given; its beginning.
+        text: String,
+    },
+    /// Objects of a directory cannot be retained.
+    #[error("{store} is a directory: only a bucket keeps objects from being deleted")]
+    NoRetention {
+        /// Directory.
+        store: String,
+    },
+    /// The bucket was made without Object Lock.
+    #[error("{store} cannot retain objects: it has no Object Lock")]
+    NoObjectLock {
+        /// Bucket.
+        store: String,
+        /// What the service said.
+        source: Cause,
+    },
     /// A key that no object can have.
     #[error("{key:?} is no object key: {reason}")]
     Key {
@@ -154,6 +174,7 @@ impl StoreError {
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Location { .. } => Some("give s3://BUCKET[/PREFIX] or the path of a directory"),
+            Self::NoObjectLock { .. } => Some("switch Object Lock on in the bucket, or publish without a retention"),
             Self::NoStore { .. } => Some("check the spelling; a bucket must be made before it is used"),
             Self::NotADirectory { .. } => Some("name a directory, or one that is to be made"),
             Self::OtherRegion { .. } => Some("set AWS_REGION to the bucket's region"),
@@ -166,7 +187,9 @@ impl StoreError {
             Self::Region { .. } => Some("set AWS_REGION, or a region in the AWS profile"),
             Self::Unreachable { .. } => Some("check the network, the VPC endpoint for S3 and AWS_ENDPOINT_URL"),
             Self::Changed { .. } | Self::Conflict { .. } => Some("try again"),
-            Self::Key { .. }
+            Self::Retention { .. }
+            | Self::NoRetention { .. }
+            | Self::Key { .. }
             | Self::NotFound { .. }
             | Self::TooLarge { .. }
             | Self::OutOfRange { .. }

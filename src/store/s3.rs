@@ -7,7 +7,7 @@ mod upload;
 
 use std::ops::Range;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
@@ -15,11 +15,12 @@ use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
-use aws_sdk_s3::types::ChecksumAlgorithm;
+use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectLockMode};
 use aws_types::service_config::ServiceConfigKey;
 use bytes::{Bytes, BytesMut};
 
-use super::{ETag, MAX_LISTED, Object, StoreError, key};
+use super::{ETag, MAX_LISTED, Object, Retention, RetentionMode, StoreError, key};
 use failure::{Answer, Failure};
 
 /// How often a broken-off body and a conflict are tried in all.
@@ -32,6 +33,7 @@ pub(super) struct Bucket {
     prefix: String,
     has_region: bool,
     sdk_attempts: u32,
+    retention: Option<Retention>,
 }
 
 impl Bucket {
@@ -44,7 +46,12 @@ impl Bucket {
             prefix: prefix.to_owned(),
             has_region: aws.region().is_some(),
             sdk_attempts: aws.retry_config().map_or(1, |retry| retry.max_attempts()),
+            retention: None,
         }
+    }
+
+    pub(super) fn retaining(self, retention: Retention) -> Self {
+        Self { retention: Some(retention), ..self }
     }
 
     pub(super) async fn head(&self, key: &str) -> Result<Object, StoreError> {
@@ -98,15 +105,20 @@ impl Bucket {
     }
 
     pub(super) async fn create(&self, key: &str, body: Bytes) -> Result<bool, StoreError> {
-        match self.put(key, body, |request| request.if_none_match("*")).await {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+        created(self.put(key, body, |request| request.if_none_match("*")).await)
     }
 
-    pub(super) async fn create_from_file(&self, key: &str, file: &Path) -> Result<bool, StoreError> {
-        upload::create_from_file(self, key, file).await
+    pub(super) async fn create_retained(&self, key: &str, body: Bytes) -> Result<bool, StoreError> {
+        let (mode, until) = self.retained();
+        let conditions = |request: PutObjectFluentBuilder| {
+            let request = request.set_object_lock_mode(mode.clone()).set_object_lock_retain_until_date(until);
+            request.if_none_match("*")
+        };
+        created(self.put(key, body, conditions).await)
+    }
+
+    pub(super) async fn create_retained_from_file(&self, key: &str, file: &Path) -> Result<bool, StoreError> {
+        upload::create_retained(self, key, file).await
     }
 
     pub(super) async fn swap(&self, key: &str, expected: Option<&ETag>, body: Bytes) -> Result<ETag, StoreError> {
@@ -215,6 +227,17 @@ impl Bucket {
         StoreError::Failed { object: self.uri(key), source: what.into() }
     }
 
+    /// The Object Lock of an object that is written now.
+    fn retained(&self) -> (Option<ObjectLockMode>, Option<DateTime>) {
+        let Some(Retention { mode, days }) = self.retention else { return (None, None) };
+        let mode = match mode {
+            RetentionMode::Governance => ObjectLockMode::Governance,
+            RetentionMode::Compliance => ObjectLockMode::Compliance,
+        };
+        let until = SystemTime::now() + Duration::from_secs(u64::from(days.get()) * 24 * 60 * 60);
+        (Some(mode), Some(until.into()))
+    }
+
     fn failure(&self, key: &str) -> Failure {
         Failure {
             store: format!("s3://{}", self.name),
@@ -230,6 +253,15 @@ impl Bucket {
 
     fn uri(&self, key: &str) -> String {
         format!("s3://{}/{}{key}", self.name, self.prefix)
+    }
+}
+
+/// Whether an object came to be: a conflict says that there is one.
+fn created(put: Result<ETag, StoreError>) -> Result<bool, StoreError> {
+    match put {
+        Ok(_) => Ok(true),
+        Err(StoreError::Conflict { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -18,14 +18,16 @@ const ML_SETS: std::ops::RangeInclusive<i64> = 1..=5;
 const ML: &str = "ai.onnx.ml";
 const CONTRIB: &str = "com.microsoft";
 
-/// What tract implements of `ai.onnx.ml`.
-const ML_OPERATORS: [&str; 6] = [
+/// What tract or we implement of `ai.onnx.ml`.
+const ML_OPERATORS: [&str; 8] = [
     "ArrayFeatureExtractor",
     "CategoryMapper",
     "LinearClassifier",
     "LinearRegressor",
     "Normalizer",
+    "TreeEnsemble",
     "TreeEnsembleClassifier",
+    "TreeEnsembleRegressor",
 ];
 
 /// What tract implements of onnxruntime's own operators.

@@ -67,6 +67,9 @@ impl Failure {
             )
             | (301, _) => StoreError::OtherRegion { store, source },
             (_, "RequestTimeTooSkewed") => StoreError::Clock { object, source },
+            (400, "InvalidRequest") if answer.message.contains("Object Lock") => {
+                StoreError::NoObjectLock { store, source }
+            }
             (404, "NoSuchBucket") => StoreError::NoStore { store },
             (404, _) => StoreError::NotFound { object },
             (412, _) => StoreError::Changed { object },

@@ -25,10 +25,10 @@ pub(super) fn patience() -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::config::Builder::new().timeout_config(timeouts)
 }
 
-pub(super) async fn create_from_file(bucket: &Bucket, key: &str, path: &Path) -> Result<bool, StoreError> {
+pub(super) async fn create_retained(bucket: &Bucket, key: &str, path: &Path) -> Result<bool, StoreError> {
     let source = Source::open(path).await?;
     if source.len <= PART_LEN {
-        return bucket.create(key, source.read(0, source.len).await?).await;
+        return bucket.create_retained(key, source.read(0, source.len).await?).await;
     }
     for attempt in 1..=ATTEMPTS {
         // Asked first: gigabytes are not sent to learn that they are there.
@@ -110,6 +110,8 @@ struct Upload<'a> {
 impl<'a> Upload<'a> {
     async fn start(bucket: &'a Bucket, key: &'a str) -> Result<Self, StoreError> {
         let request = bucket.client.create_multipart_upload().bucket(&bucket.name).key(bucket.full(key));
+        let (mode, until) = bucket.retained();
+        let request = request.set_object_lock_mode(mode).set_object_lock_retain_until_date(until);
         let begun = request.checksum_algorithm(ChecksumAlgorithm::Sha256).send().await;
         let id = begun.map_err(|error| bucket.failure(key).of(error))?.upload_id;
         let id = id.ok_or_else(|| bucket.incomplete(key, "the answer has no upload id"))?;

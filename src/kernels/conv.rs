@@ -1,0 +1,213 @@
+//! Convolution: bias, activation and an addition on the way to memory.
+
+mod packed;
+pub(crate) mod tile;
+
+use super::activation::Activation;
+use super::{Arena, LANES, Level, Place};
+use packed::{Source, pack};
+use tile::{Tile, Tiled};
+
+/// What a kernel looks at: the window that slides over a plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Rows and columns of the kernel.
+    pub kernel: [usize; 2],
+    /// From one output pixel to the next, in input pixels: down, across.
+    pub stride: [usize; 2],
+    /// From one tap to the next, in input pixels.
+    pub dilation: [usize; 2],
+    /// Rows above and pixels to the left of the plane where the first window begins.
+    pub before: [usize; 2],
+}
+
+impl Window {
+    /// The halo that an input of `height` x `width` needs for an output of `rows` x `columns`.
+    pub fn halo(&self, [height, width]: [usize; 2], [rows, columns]: [usize; 2]) -> super::Halo {
+        let after = |axis: usize, len: usize, count: usize| {
+            let Some(last) = count.checked_sub(1) else { return 0 };
+            let extent = self.kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]).saturating_add(1);
+            let end = last.saturating_mul(self.stride[axis]).saturating_add(extent);
+            end.saturating_sub(self.before[axis].saturating_add(len))
+        };
+        super::Halo {
+            top: self.before[0],
+            left: self.before[1],
+            bottom: after(0, height, rows),
+            right: after(1, width, columns),
+        }
+    }
+
+    /// Taps, of a window that is one.
+    ///
+    /// # Panics
+    /// Nothing slides: a kernel, a stride or a dilation is zero.
+    pub(crate) fn taps(&self) -> usize {
+        let Self { kernel, stride, dilation, .. } = self;
+        assert!([kernel, stride, dilation].iter().all(|sizes| !sizes.contains(&0)), "zero in {self:?}");
+        kernel[0].saturating_mul(kernel[1])
+    }
+
+    fn is_pixel(&self) -> bool {
+        self.kernel == [1, 1] && self.stride == [1, 1] && self.before == [0, 0]
+    }
+}
+
+/// What is done to a sum before it is stored, in this order: activation, addition, clamp.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Finish {
+    /// The function.
+    pub activation: Activation,
+    /// Smaller ones become this.
+    pub low: f32,
+    /// Larger ones become this.
+    pub high: f32,
+}
+
+impl Default for Finish {
+    fn default() -> Self {
+        Self { activation: Activation::Identity, low: f32::NEG_INFINITY, high: f32::INFINITY }
+    }
+}
+
+/// A convolution whose weights are packed for one level and one shape of input.
+#[derive(Debug)]
+pub struct Conv {
+    weights: Arena,
+    bias: Arena,
+    window: Window,
+    finish: Finish,
+    level: Level,
+    source: Source,
+    out_blocks: usize,
+}
+
+impl Conv {
+    /// Packs `weights`, which are output channel by output channel, in each of them input channel by input channel, in
+    /// each of these row by row (ONNX's OIHW), and `bias`, one for each output channel. `lanes` is the input's.
+    ///
+    /// # Panics
+    /// The lengths do not fit each other, the window has a zero in it, or `lanes` are neither [`LANES`] nor 1.
+    pub fn new(
+        level: Level,
+        window: Window,
+        [out_channels, in_channels]: [usize; 2],
+        lanes: usize,
+        weights: &[f32],
+        bias: &[f32],
+        finish: Finish,
+    ) -> Self {
+        let taps = window.taps();
+        let numbers = out_channels.saturating_mul(in_channels).saturating_mul(taps);
+        assert_eq!(weights.len(), numbers, "weights of a convolution");
+        assert!(lanes == LANES || lanes == 1, "{lanes} lanes of a convolution's input");
+        assert_eq!(bias.len(), out_channels, "bias of a convolution");
+        let source = Source::new(lanes, in_channels);
+        let out_blocks = out_channels.div_ceil(LANES);
+        let mut packed_bias = Arena::new(out_blocks * LANES);
+        packed_bias.numbers_mut()[..out_channels].copy_from_slice(bias);
+        let weights = pack(weights, [out_channels, in_channels, taps], source, level.blocks());
+        Self { weights, bias: packed_bias, window, finish, level, source, out_blocks }
+    }
+
+    /// Computes `output` from `input`, and adds `residual` if there is one.
+    ///
+    /// # Panics
+    /// A place does not fit the convolution or the arena, or `output` overlaps another one.
+    pub fn run(&self, arena: &mut [f32], input: &Place, residual: Option<&Place>, output: &Place) {
+        self.check(arena.len(), input, residual, output);
+        let dense = [Some(input), residual, Some(output)].into_iter().flatten().all(Place::is_dense);
+        let plane = output.shape.height * output.shape.width;
+        if plane == 0 {
+            return;
+        }
+        let lines = match self.window.is_pixel() && dense && input.shape.width == output.shape.width {
+            true => Lines { rows: 1, columns: plane },
+            false => Lines { rows: output.shape.height, columns: output.shape.width },
+        };
+        // SAFETY: `check` saw that every place lies in the arena and that the output overlaps no other place, that the
+        // input has the halo which the window needs, and that the channels are those the weights are packed for.
+        unsafe { self.lines(arena.as_mut_ptr(), input, residual, output, lines) }
+    }
+
+    fn check(&self, len: usize, input: &Place, residual: Option<&Place>, output: &Place) {
+        let places = [Some(input), residual, Some(output)].into_iter().flatten();
+        for place in places {
+            assert!(place.end() <= len, "a place beyond the arena");
+        }
+        for other in [Some(input), residual].into_iter().flatten() {
+            assert!(!output.overlaps(other), "a convolution onto its input");
+        }
+        let (rows, columns) = (output.shape.height, output.shape.width);
+        let need = self.window.halo([input.shape.height, input.shape.width], [rows, columns]);
+        assert_eq!(input.halo.union(need), input.halo, "the halo of a convolution's input");
+        assert_eq!(input.lanes, self.source.lanes, "lanes of a convolution's input");
+        assert_eq!(input.shape.channels, self.source.numbers(), "channels of a convolution's input");
+        assert_eq!((output.lanes, output.planes()), (LANES, self.out_blocks), "channels of a convolution's output");
+        assert_eq!(input.shape.images, output.shape.images, "images of a convolution");
+        let fits = |place: &Place| (place.lanes, place.shape) == (LANES, output.shape);
+        assert!(residual.is_none_or(fits), "what a convolution adds");
+    }
+
+    /// # Safety
+    /// As [`Conv::run`] proves.
+    unsafe fn lines(&self, arena: *mut f32, input: &Place, residual: Option<&Place>, output: &Place, lines: Lines) {
+        let group = self.level.blocks();
+        let taps = self.window.kernel[0] * self.window.kernel[1];
+        let panel = self.source.numbers() * taps * LANES;
+        let tiled = Tiled::new(self.level, lines.columns, self.window.stride[1] * input.lanes);
+        let run = |image: usize, row: usize, column: usize, first: usize| {
+            let count = group.min(self.out_blocks - first);
+            let top = (row * self.window.stride[0] + input.halo.top - self.window.before[0]) * input.row_stride();
+            let left = (column * self.window.stride[1] + input.halo.left - self.window.before[1]) * input.lanes;
+            // SAFETY: all offsets lie in places that `check` saw, for a tile of a row never leaves its row.
+            let tile = unsafe {
+                Tile {
+                    input: arena.add(input.offset + image * input.image_stride + top + left),
+                    weights: self.weights.numbers().as_ptr().add(first * panel),
+                    bias: self.bias.numbers().as_ptr().add(first * LANES),
+                    residual: residual.map_or(std::ptr::null(), |place| arena.add(place.at(image, first, row, column))),
+                    output: arena.add(output.at(image, first, row, column)),
+                    blocks: self.source.blocks(),
+                    kernel: self.window.kernel,
+                    channels: self.source.channels(),
+                    last_channels: self.source.last_channels(),
+                    block_stride: input.plane_stride(),
+                    tap_stride: [self.window.dilation[0] * input.row_stride(), self.window.dilation[1] * input.lanes],
+                    channel_stride: if input.lanes == 1 { input.plane_stride() } else { 1 },
+                    step: self.window.stride[1] * input.lanes,
+                    output_stride: output.plane_stride(),
+                    residual_stride: residual.map_or(0, Place::plane_stride),
+                    finish: &self.finish,
+                }
+            };
+            // SAFETY: the tile is as its function asks for.
+            unsafe { tiled.run(&tile, count) };
+        };
+        let groups = || (0..self.out_blocks).step_by(group);
+        for image in 0..output.shape.images {
+            if self.weights.numbers().len() <= NEAR {
+                for row in 0..lines.rows {
+                    tiled.columns().for_each(|column| groups().for_each(|first| run(image, row, column, first)));
+                }
+            } else {
+                for first in groups() {
+                    for row in 0..lines.rows {
+                        tiled.columns().for_each(|column| run(image, row, column, first));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Weights up to this many numbers stay in the second cache while pixels go by; of more, a group's stay there while all
+/// pixels go by.
+const NEAR: usize = 128 << 10;
+
+/// What tiles are cut from: rows of the output, or the whole plane as one row.
+#[derive(Clone, Copy)]
+struct Lines {
+    rows: usize,
+    columns: usize,
+}

@@ -1,0 +1,188 @@
+//! Layers, as the kernels see them, and nets of them.
+
+use std::sync::Arc;
+
+use strongroom_kernels::{Attention, Finish, Operation, Pool, Shape, Window};
+
+/// One layer; weights are as the file has them.
+#[derive(Debug, Clone)]
+pub(super) enum Layer {
+    /// Convolution, also of each channel by itself, and by groups.
+    Conv(ConvLayer),
+    /// Pooling over windows.
+    Pool(Pool),
+    /// The mean of each plane, times a number.
+    PlaneMean(f32),
+    /// A number for each channel times the value, plus another one, then the finish.
+    Scale(ScaleLayer),
+    /// Two values, number by number, then the finish; the second may be of one pixel.
+    Combine(Operation, Finish),
+    /// Channels of several values, one after the other.
+    Concat,
+    /// Some of the channels, from one on.
+    Part(usize),
+    /// Normalisation of each pixel over its channels.
+    Norm(NormLayer),
+    /// Every pixel's weighted mean of all pixels.
+    Attention(Attention),
+    /// Each pixel's channels positive and of sum one.
+    Softmax,
+    /// Zeros around, of which so many rows above and pixels to the left, and behind the channels.
+    Pad([usize; 2]),
+    /// The same numbers under another shape.
+    Alias,
+}
+
+/// A convolution.
+#[derive(Debug, Clone)]
+pub(super) struct ConvLayer {
+    pub(super) window: Window,
+    pub(super) groups: usize,
+    /// Output channel, input channel of the group, row, column.
+    pub(super) weights: Arc<Vec<f32>>,
+    pub(super) bias: Vec<f32>,
+    /// Whether a second input is added before the clamp.
+    pub(super) adds: bool,
+    /// Whether it is transposed: the window slides over the output, by its stride for each input pixel.
+    pub(super) transposed: bool,
+    pub(super) finish: Finish,
+}
+
+/// What of a transposed convolution is a plain one: the pixels of its output that lie at one remainder of the stride.
+#[derive(Debug)]
+pub(super) struct Phase {
+    /// The first of these pixels.
+    pub(super) first: [usize; 2],
+    /// How many there are, down and across.
+    pub(super) count: [usize; 2],
+    pub(super) window: Window,
+    /// For each tap, in order, which one of the transposed kernel it is.
+    taps: Vec<usize>,
+}
+
+impl ConvLayer {
+    /// The plain convolutions that a transposed one for an output of so many rows and columns consists of; `None` where
+    /// one of them would look at no pixel or begin inside its input.
+    pub(super) fn phases(&self, output: [usize; 2]) -> Option<Vec<Phase>> {
+        let Window { kernel, stride, before, .. } = self.window;
+        // By axis: the first pixel, the count, the taps from the last to the first, the pixels before the input.
+        let axis = |axis: usize, remainder: usize| {
+            let taps: Vec<usize> = (remainder..kernel[axis]).step_by(stride[axis]).collect();
+            let skipped = before[axis].saturating_sub(remainder).div_ceil(stride[axis]);
+            let first = skipped * stride[axis] + remainder - before[axis];
+            let count = output[axis].saturating_sub(first).div_ceil(stride[axis]);
+            let ahead = taps.len().checked_sub(1 + skipped)?;
+            (count > 0).then_some((first, count, taps, ahead))
+        };
+        let mut phases = Vec::new();
+        for row in 0..stride[0] {
+            for column in 0..stride[1] {
+                let (down, across) = (axis(0, row)?, axis(1, column)?);
+                let taps = down.2.iter().rev().flat_map(|y| across.2.iter().rev().map(move |x| y * kernel[1] + x));
+                phases.push(Phase {
+                    first: [down.0, across.0],
+                    count: [down.1, across.1],
+                    taps: taps.collect(),
+                    window: Window {
+                        kernel: [down.2.len(), across.2.len()],
+                        stride: [1, 1],
+                        dilation: [1, 1],
+                        before: [down.3, across.3],
+                    },
+                });
+            }
+        }
+        Some(phases)
+    }
+}
+
+impl Phase {
+    /// Its weights, of those of the transposed convolution.
+    pub(super) fn weights(&self, conv: &ConvLayer) -> Vec<f32> {
+        let of_channel = conv.window.kernel[0] * conv.window.kernel[1];
+        let channels = conv.weights.chunks_exact(of_channel);
+        channels.flat_map(|channel| self.taps.iter().map(|tap| channel[*tap])).collect()
+    }
+}
+
+/// A normalisation.
+#[derive(Debug, Clone)]
+pub(super) struct NormLayer {
+    pub(super) scale: Vec<f32>,
+    pub(super) offset: Vec<f32>,
+    pub(super) epsilon: f32,
+}
+
+/// Numbers of channels.
+#[derive(Debug, Clone)]
+pub(super) struct ScaleLayer {
+    pub(super) scale: Vec<f32>,
+    pub(super) offset: Vec<f32>,
+    pub(super) finish: Finish,
+}
+
+impl ScaleLayer {
+    /// Changes nothing yet.
+    pub(super) fn identity(channels: usize) -> Self {
+        Self { scale: vec![1.0; channels], offset: vec![0.0; channels], finish: Finish::default() }
+    }
+}
+
+impl Layer {
+    /// Whether it alone is worth leaving tract for.
+    pub(super) fn is_heavy(&self) -> bool {
+        matches!(self, Self::Conv(_) | Self::Pool(_) | Self::Attention(_))
+    }
+}
+
+/// A value of a net, by its place in [`Net::shapes`].
+pub(super) type Value = usize;
+
+/// Layers in the order of evaluation.
+#[derive(Debug, Default)]
+pub(super) struct Net {
+    pub(super) shapes: Vec<Shape>,
+    pub(super) inputs: Vec<Value>,
+    pub(super) nodes: Vec<NetNode>,
+    pub(super) outputs: Vec<Value>,
+}
+
+/// A layer and what it is computed from.
+#[derive(Debug)]
+pub(super) struct NetNode {
+    pub(super) layer: Layer,
+    pub(super) inputs: Vec<Value>,
+    pub(super) output: Value,
+}
+
+impl Net {
+    /// A value that comes from outside.
+    pub(super) fn input(&mut self, shape: Shape) -> Value {
+        let value = self.value(shape);
+        self.inputs.push(value);
+        value
+    }
+
+    /// A layer behind all others.
+    pub(super) fn add(&mut self, layer: Layer, inputs: Vec<Value>, shape: Shape) -> Value {
+        let output = self.value(shape);
+        self.nodes.push(NetNode { layer, inputs, output });
+        output
+    }
+
+    fn value(&mut self, shape: Shape) -> Value {
+        self.shapes.push(shape);
+        self.shapes.len() - 1
+    }
+
+    /// How often a value is read; being an output counts.
+    pub(super) fn readers(&self, value: Value) -> usize {
+        let read = self.nodes.iter().flat_map(|node| &node.inputs).chain(&self.outputs);
+        read.filter(|read| **read == value).count()
+    }
+
+    /// Where a value is made.
+    pub(super) fn maker(&self, value: Value) -> Option<usize> {
+        self.nodes.iter().position(|node| node.output == value)
+    }
+}

@@ -1,0 +1,89 @@
+//! Convolutions and pooling over images.
+
+use std::sync::Arc;
+
+use strongroom_kernels::{Finish, Pool, Pooling, Shape, Window};
+use tract_onnx::tract_core::ops::cnn::{Conv, Deconv, KernelFormat, PaddingSpec, PoolSpec};
+use tract_onnx::tract_core::ops::nn::DataFormat;
+
+use super::super::layer::{ConvLayer, Layer};
+use super::constant::{numbers, spread};
+use super::{Recognised, Seen};
+
+impl Seen<'_> {
+    pub(super) fn conv(&self, conv: &Conv) -> Option<Recognised> {
+        let ((view, from), weights, bias) = (self.planes(0)?, self.constant(1)?, self.constant(2)?);
+        let window = window(&conv.pool_spec, from)?;
+        let fits = conv.kernel_fmt == KernelFormat::OIHW && conv.q_params.is_none();
+        let [out_channels, of_group, rows, columns] = *weights.shape() else { return None };
+        let is_whole = fits
+            && [rows, columns] == window.kernel
+            && out_channels == conv.pool_spec.output_channels
+            && of_group * conv.group == from.channels
+            && out_channels % conv.group == 0;
+        let layer = is_whole.then_some(ConvLayer {
+            window,
+            groups: conv.group,
+            weights: Arc::new(numbers(&weights)?.to_vec()),
+            bias: spread(numbers(&bias)?, out_channels)?,
+            adds: false,
+            transposed: false,
+            finish: Finish::default(),
+        })?;
+        Some(self.is(Layer::Conv(layer), &[0], view.clone(), vec![view]))
+    }
+
+    pub(super) fn pool(&self, spec: &PoolSpec, pooling: Pooling) -> Option<Recognised> {
+        let (view, from) = self.planes(0)?;
+        let window = window(spec, from)?;
+        Some(self.is(Layer::Pool(Pool { window, pooling }), &[0], view.clone(), vec![view]))
+    }
+
+    /// A transposed convolution that is one convolution for each remainder of the stride.
+    pub(super) fn deconv(&self, conv: &Deconv) -> Option<Recognised> {
+        let ((view, from), weights, bias) = (self.planes(0)?, self.constant(1)?, self.constant(2)?);
+        let spec = &conv.pool_spec;
+        let before = match &spec.padding {
+            PaddingSpec::Valid => [0, 0],
+            PaddingSpec::Explicit(before, _) => [*before.first()?, *before.get(1)?],
+            PaddingSpec::ExplicitOnnxPool(..) | PaddingSpec::SameUpper | PaddingSpec::SameLower => return None,
+        };
+        let is_plain = spec.data_format == DataFormat::NCHW
+            && spec.rank() == 2
+            && conv.group == 1
+            && conv.kernel_format == KernelFormat::OIHW
+            && spec.dilations().iter().all(|dilation| *dilation == 1);
+        let [out_channels, in_channels, rows, columns] = *is_plain.then(|| weights.shape())? else { return None };
+        let stride = [spec.stride(0), spec.stride(1)];
+        let window = Window { kernel: [rows, columns], stride, dilation: [1, 1], before };
+        if in_channels != from.channels || out_channels != spec.output_channels {
+            return None;
+        }
+        let layer = ConvLayer {
+            window,
+            groups: 1,
+            weights: Arc::new(numbers(&weights)?.to_vec()),
+            bias: spread(numbers(&bias)?, out_channels)?,
+            adds: false,
+            transposed: true,
+            finish: Finish::default(),
+        };
+        let output = view.shape(self.output_dims())?;
+        layer.phases([output.height, output.width])?;
+        Some(self.is(Layer::Conv(layer), &[0], view.clone(), vec![view]))
+    }
+}
+
+/// The window of a convolution or pooling over images.
+fn window(spec: &PoolSpec, from: Shape) -> Option<Window> {
+    if spec.data_format != DataFormat::NCHW || spec.rank() != 2 {
+        return None;
+    }
+    let pads = spec.computed_padding(&[from.height, from.width]);
+    Some(Window {
+        kernel: [spec.kernel_shape[0], spec.kernel_shape[1]],
+        stride: [spec.stride(0), spec.stride(1)],
+        dilation: [spec.dilation(0), spec.dilation(1)],
+        before: [pads[0].pad_before, pads[1].pad_before],
+    })
+}
