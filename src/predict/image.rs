@@ -5,8 +5,8 @@
 mod decode;
 mod draw;
 mod fit;
-#[allow(dead_code, reason = "a bundle cannot ask for it yet")]
 mod jpeg;
+mod picture;
 mod pixels;
 mod resize;
 mod warp;
@@ -17,5 +17,6 @@ pub(in crate::predict) use decode::looks_like_image;
 pub use decode::{ImageLimits, decode};
 pub use draw::{DrawError, draw, encode_png};
 pub use fit::{Fitted, Placement, fit};
+pub use picture::Picture;
 pub use pixels::tensor;
 pub use warp::{Similarity, warp};
