@@ -125,12 +125,13 @@ impl Inverse {
     }
 
     #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "constant bounds: iterators are not unrolled, and twice as slow")]
     fn row<const X: usize, const IN: usize>(&self, frequencies: &[f32; X]) -> [u8; X] {
         let (mut even, mut odd) = ([128.0; 4], [0.0; 4]);
-        for (u, (frequency, basis)) in frequencies.iter().zip(&self.across).enumerate().take(IN) {
+        for u in 0..X.min(IN) {
             let sum = if u % 2 == 0 { &mut even } else { &mut odd };
-            for (sum, value) in sum.iter_mut().zip(basis) {
-                *sum += frequency * value;
+            for x in 0..4 {
+                sum[x] += frequencies[u] * self.across[u][x];
             }
         }
         let left: [u8; 4] = std::array::from_fn(|x| to_byte(even[x] + odd[x]));
