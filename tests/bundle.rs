@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use strongroom::bundle::{
-    Bundle, BundleError, Decoder, Files, Interpolation, Labels, Limits, MAX_MANIFEST_LEN, Position, Resize, Task,
+    Bundle, BundleError, Decoder, Files, Interpolation, Jpeg, Labels, Limits, MAX_MANIFEST_LEN, Position, Resize, Task,
 };
 
 const CLASSIFIER: &str = r#"
@@ -55,6 +55,7 @@ fn a_short_manifest_has_defaults_for_the_rest() {
         (task.top_k, &task.input.resize, task.input.interpolation),
         (5, &Resize::Stretch, Interpolation::Bilinear)
     );
+    assert_eq!(task.input.jpeg, Jpeg::Full);
     assert_eq!(bundle.labels(&task.labels).unwrap(), ["cat", "dog"]);
 }
 
@@ -74,6 +75,25 @@ fn every_form_of_resize_is_read() {
         let Task::Classify(task) = &bundle.manifest().task else { panic!("{text}") };
         assert_eq!(task.input.resize, expected, "{text}");
     }
+}
+
+#[test]
+fn fewer_pixels_of_a_jpeg_are_allowed_where_an_input_is_all_that_is_made_of_it() {
+    let reduced = read(&format!("{CLASSIFIER}jpeg = \"reduced\"\n")).unwrap();
+    let Task::Classify(task) = &reduced.manifest().task else { panic!("{:?}", reduced.manifest().task) };
+    assert_eq!(task.input.jpeg, Jpeg::Reduced);
+    let nearest = refusal(&format!("{CLASSIFIER}jpeg = \"reduced\"\ninterpolation = \"nearest\"\n"));
+    assert!(
+        nearest.contains("task.classify.input.jpeg: `reduced` leaves no pixel for interpolation `nearest`"),
+        "{nearest}"
+    );
+    let faces = |jpeg| {
+        let head = "name = \"t\"\nversion = \"1\"\nlicense = \"MIT\"\n[task.faces.detector]\ngraph = \"model.onnx\"\n";
+        read(&format!("{head}input = {{ width = 640, height = 480, jpeg = \"{jpeg}\" }}\n"))
+    };
+    assert!(faces("full").is_ok());
+    let refused = faces("reduced").unwrap_err().to_string();
+    assert!(refused.contains("task.faces.detector.input.jpeg is `reduced`; only `full` is allowed"), "{refused}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use strongroom::bundle::{ColorOrder, ImageInput, Interpolation, Layout, Pixels, Position, Resize};
+use strongroom::bundle::{ColorOrder, ImageInput, Interpolation, Jpeg, Layout, Pixels, Position, Resize};
 use strongroom::predict::image::{self, Fitted, ImageLimits, RgbImage, Similarity};
 use strongroom::predict::{Answer, Corners, Detection, Face, Faces, FacialArea, LabelScore, PredictError};
 
@@ -305,7 +305,7 @@ fn a_written_png_reads_back_as_the_same_picture() {
 
 fn input(width: u32, height: u32, resize: Resize, interpolation: Interpolation) -> ImageInput {
     let pixels = Pixels { layout: Layout::Nhwc, ..Pixels::default() };
-    ImageInput { name: None, width, height, resize, interpolation, pixels }
+    ImageInput { name: None, width, height, resize, interpolation, jpeg: Jpeg::Full, pixels }
 }
 
 fn picture(fitted: &Fitted) -> RgbImage {

@@ -1,8 +1,8 @@
 //! What a manifest must hold beyond its form. Every problem is collected; the user mends them in one go.
 
 use super::manifest::{
-    Classify, Decoder, Detect, Embed, FaceChip, Faces, ImageInput, Labels, Limits, Manifest, Pixels, Resize, Tabular,
-    Task,
+    Classify, Decoder, Detect, Embed, FaceChip, Faces, ImageInput, Interpolation, Jpeg, Labels, Limits, Manifest,
+    Pixels, Resize, Tabular, Task,
 };
 use super::{Files, labels};
 
@@ -107,6 +107,11 @@ impl Problems<'_> {
                 )
             });
         }
+        self.require(input.jpeg == Jpeg::Full || input.interpolation != Interpolation::Nearest, || {
+            format!(
+                "{key}.jpeg: `reduced` leaves no pixel for interpolation `nearest` to take; `full` is allowed with it"
+            )
+        });
         self.pixels(&format!("{key}.pixels"), &input.pixels);
     }
 
@@ -145,6 +150,10 @@ impl Problems<'_> {
     fn faces(&mut self, task: &Faces) {
         self.file("task.faces.detector.graph", &task.detector.graph);
         self.image("task.faces.detector.input", &task.detector.input);
+        self.require(task.detector.input.jpeg == Jpeg::Full, || {
+            "task.faces.detector.input.jpeg is `reduced`; only `full` is allowed: faces are cut out of the whole picture"
+                .to_owned()
+        });
         self.share("task.faces.detector.score_threshold", task.detector.score_threshold);
         self.share("task.faces.detector.iou_threshold", task.detector.iou_threshold);
         self.require(task.detector.max_faces > 0, || "task.faces.detector.max_faces must not be 0".to_owned());

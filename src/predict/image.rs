@@ -5,6 +5,8 @@
 mod decode;
 mod draw;
 mod fit;
+mod jpeg;
+mod picture;
 mod pixels;
 mod resize;
 mod warp;
@@ -15,5 +17,6 @@ pub(in crate::predict) use decode::looks_like_image;
 pub use decode::{ImageLimits, decode};
 pub use draw::{DrawError, draw, encode_png};
 pub use fit::{Fitted, Placement, fit};
+pub use picture::Picture;
 pub use pixels::tensor;
 pub use warp::{Similarity, warp};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::bundle::{self, Bundle, Labels};
+use crate::bundle::{self, Bundle, ImageInput, Labels};
 
 use super::answer::Answer;
 use super::graphs::{GraphSession, Graphs, LoadedGraph};
@@ -67,11 +67,23 @@ impl<'a> Running<'a> {
     fn image(&mut self, item: usize, bytes: Bytes) -> Result<image::RgbImage, PredictError> {
         let begun = Instant::now();
         let decoded = image::decode(item, &bytes, self.limits);
-        self.images.decoding += begun.elapsed();
-        if let Ok(image) = &decoded {
-            self.images.megapixels.push(image.width() as f32 * image.height() as f32 / 1e6);
-        }
+        self.count(begun, decoded.as_ref().ok().map(image::RgbImage::dimensions));
         decoded
+    }
+
+    /// As [`Self::image`], for a task that needs the image as a graph's input only.
+    fn fitted(&mut self, item: usize, bytes: Bytes, input: &ImageInput) -> Result<image::Fitted, PredictError> {
+        let begun = Instant::now();
+        let decoded = image::Picture::decode(item, &bytes, self.limits, input);
+        self.count(begun, decoded.as_ref().ok().map(image::Picture::size));
+        drop(bytes);
+        decoded?.fit(input)
+    }
+
+    fn count(&mut self, begun: Instant, decoded: Option<(u32, u32)>) {
+        self.images.decoding += begun.elapsed();
+        let megapixels = decoded.map(|(width, height)| width as f32 * height as f32 / 1e6);
+        self.images.megapixels.extend(megapixels);
     }
 }
 
@@ -148,10 +160,7 @@ impl Task {
         item: Item,
     ) -> Result<Answer, PredictError> {
         match (self, item) {
-            (_, Item::Image(bytes)) => {
-                let image = running.image(place, bytes)?;
-                self.answer_image(running, &image)
-            }
+            (_, Item::Image(bytes)) => self.answer_image(running, place, bytes),
             (Self::Faces(task), Item::Compare(images)) => task.compare(running, &images),
             (Self::Tabular(task), Item::Row(row)) => task.answer(running, columns, place, row),
             (Self::Tensor(task), Item::Tensors(tensors)) => task.answer(running, tensors),
@@ -160,12 +169,12 @@ impl Task {
         }
     }
 
-    fn answer_image(&self, running: &mut Running<'_>, image: &image::RgbImage) -> Result<Answer, PredictError> {
+    fn answer_image(&self, running: &mut Running<'_>, place: usize, bytes: Bytes) -> Result<Answer, PredictError> {
         match self {
-            Self::Classify(task) => task.answer(running, image),
-            Self::Detect(task) => task.answer(running, image),
-            Self::Embed(task) => task.answer(running, image),
-            Self::Faces(task) => task.answer(running, image),
+            Self::Classify(task) => task.answer(running, place, bytes),
+            Self::Detect(task) => task.answer(running, place, bytes),
+            Self::Embed(task) => task.answer(running, place, bytes),
+            Self::Faces(task) => task.answer(running, place, bytes),
             Self::Tabular(_) | Self::Tensor(_) => Err(OTHER_ITEMS),
         }
     }

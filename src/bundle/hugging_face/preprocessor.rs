@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::BundleError;
-use super::super::manifest::{ColorOrder, ImageInput, Interpolation, Pixels, Resize};
+use super::super::manifest::{ColorOrder, ImageInput, Interpolation, Jpeg, Pixels, Resize};
 use super::field::Json;
 
 pub(super) fn image_input(config: &Json) -> Result<ImageInput, BundleError> {
@@ -11,7 +11,8 @@ pub(super) fn image_input(config: &Json) -> Result<ImageInput, BundleError> {
         config.text("image_processor_type").or_else(|| config.text("feature_extractor_type")).unwrap_or_default();
     let (width, height, resize) = geometry(config, kind)?;
     let name = Some("pixel_values".to_owned());
-    Ok(ImageInput { name, width, height, resize, interpolation: interpolation(config)?, pixels: pixels(config, kind)? })
+    let (interpolation, pixels) = (interpolation(config)?, pixels(config, kind)?);
+    Ok(ImageInput { name, width, height, resize, interpolation, jpeg: Jpeg::Full, pixels })
 }
 
 /// What `size` and `crop_size` hold: both sides, or one length.

@@ -18,6 +18,9 @@ pub struct ImageInput {
     /// How pixels between pixels are computed, always with antialias, as Pillow does.
     #[serde(default)]
     pub interpolation: Interpolation,
+    /// How much of a JPEG file is decoded.
+    #[serde(default)]
+    pub jpeg: Jpeg,
     /// From pixels to numbers.
     #[serde(default)]
     pub pixels: Pixels,
@@ -71,6 +74,17 @@ pub enum Interpolation {
     Bicubic,
     /// Lanczos with three lobes.
     Lanczos,
+}
+
+/// How much of a JPEG file is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Jpeg {
+    /// Every pixel.
+    #[default]
+    Full,
+    /// A half, a quarter or an eighth of each side where at least twice the input's pixels are left.
+    Reduced,
 }
 
 /// From 8-bit pixels to numbers: `(pixel * scale - mean) / std`, channel by channel in `color_order`.

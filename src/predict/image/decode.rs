@@ -13,9 +13,9 @@ use crate::predict::PredictError;
 /// Longest side of an image, whatever its area: a resizing filter's weights grow with it.
 const LONGEST_SIDE: u32 = 65_535;
 /// Bytes a decoder may hold per pixel, if its pixels are not larger (floating point): RGBA with 16 bits a channel.
-const BYTES_PER_PIXEL: u64 = 8;
+pub(super) const BYTES_PER_PIXEL: u64 = 8;
 /// What a decoder may hold beside its pixels: tables, profiles, windows.
-const DECODER_BYTES: u64 = 16 << 20;
+pub(super) const DECODER_BYTES: u64 = 16 << 20;
 /// A decoder's words are cut here.
 const REASON_CHARS: usize = 200;
 
@@ -50,7 +50,7 @@ impl ImageLimits {
         })
     }
 
-    fn check_size(&self, item: usize, (width, height): (u32, u32)) -> Result<(), PredictError> {
+    pub(super) fn check_size(&self, item: usize, (width, height): (u32, u32)) -> Result<(), PredictError> {
         if width == 0 || height == 0 {
             return Err(PredictError::DamagedImage { item, reason: format!("it is {width} x {height} pixels") });
         }

@@ -13,6 +13,8 @@ pub struct Fitted {
     pub tensor: Tensor,
     /// From the input's pixels back to the image's.
     pub placement: Placement,
+    /// Width and height of the image.
+    pub size: (u32, u32),
 }
 
 /// From the input's pixels back to the image's: each axis is scaled and moved on its own.
@@ -51,17 +53,35 @@ impl Placement {
 /// # Errors
 /// [`PredictError::Scaling`].
 pub fn fit(image: &RgbImage, input: &ImageInput) -> Result<Fitted, PredictError> {
-    let plan = Plan::new(image.dimensions(), input);
-    let (tile, area) = (plan.tile, plan.area);
+    let size = image.dimensions();
+    fit_held(image, size, Area::whole(size), input)
+}
+
+/// As [`fit`], for an image of `size` of which `pixels` hold a reduction, at `held`.
+pub(super) fn fit_held(
+    pixels: &RgbImage,
+    size: (u32, u32),
+    held: Area,
+    input: &ImageInput,
+) -> Result<Fitted, PredictError> {
+    let Plan { area, tile, fill } = Plan::new(size, input);
     let mut canvas = RgbImage::new(input.width, input.height);
-    if plan.fill != [0; 3] && (tile.width, tile.height) != (input.width, input.height) {
-        canvas.pixels_mut().for_each(|pixel| pixel.0 = plan.fill);
+    if fill != [0; 3] && (tile.width, tile.height) != (input.width, input.height) {
+        canvas.pixels_mut().for_each(|pixel| pixel.0 = fill);
     }
-    resize::scale(image, area, &mut canvas, tile, input.interpolation).map_err(PredictError::scaling)?;
+    resize::scale(pixels, area.of_held(size, held), &mut canvas, tile, input.interpolation)
+        .map_err(PredictError::scaling)?;
     let scale = [area.width / f64::from(tile.width), area.height / f64::from(tile.height)];
     let origin = [area.left - f64::from(tile.left) * scale[0], area.top - f64::from(tile.top) * scale[1]];
     let placement = Placement { scale: scale.map(|value| value as f32), origin: origin.map(|value| value as f32) };
-    Ok(Fitted { tensor: pixels::tensor(&canvas, &input.pixels), placement })
+    Ok(Fitted { tensor: pixels::tensor(&canvas, &input.pixels), placement, size })
+}
+
+/// The sides of an image of `size` when it is scaled to the input's pixels, before anything is cut off.
+pub(super) fn scaled_sides(size: (u32, u32), input: &ImageInput) -> (f64, f64) {
+    let Plan { area, tile, .. } = Plan::new(size, input);
+    let scaled = |side: u32, pixels: u32, length: f64| f64::from(side) * f64::from(pixels) / length;
+    (scaled(size.0, tile.width, area.width), scaled(size.1, tile.height, area.height))
 }
 
 /// Which area of the image goes to which tile of the input.
@@ -73,7 +93,7 @@ struct Plan {
 
 impl Plan {
     fn new((width, height): (u32, u32), input: &ImageInput) -> Self {
-        let whole = Area { left: 0.0, top: 0.0, width: f64::from(width), height: f64::from(height) };
+        let whole = Area::whole((width, height));
         match &input.resize {
             Resize::Stretch => Self {
                 area: whole,

@@ -26,6 +26,23 @@ pub(super) struct Area {
     pub(super) height: f64,
 }
 
+impl Area {
+    pub(super) fn whole((width, height): (u32, u32)) -> Self {
+        Self { left: 0.0, top: 0.0, width: f64::from(width), height: f64::from(height) }
+    }
+
+    /// This area of an image of `size`, in the pixels that hold that image at `held`.
+    pub(super) fn of_held(self, size: (u32, u32), held: Self) -> Self {
+        let (across, down) = (held.width / f64::from(size.0), held.height / f64::from(size.1));
+        Self {
+            left: held.left + self.left * across,
+            top: held.top + self.top * down,
+            width: self.width * across,
+            height: self.height * down,
+        }
+    }
+}
+
 /// A rectangle of whole pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tile {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::bundle::{self, Activation, Bundle, ImageInput};
 
 use super::graphs::{self, Graphs, LoadedGraph, OutputAt};
-use super::image::{self, RgbImage};
 use super::{LoadError, PredictError, Running};
 use crate::predict::answer::{Answer, LabelScore};
 
@@ -32,8 +33,8 @@ impl Classify {
         Ok(Self { graph, input: task.input.clone(), scores, top_k: task.top_k })
     }
 
-    pub(super) fn answer(&self, running: &mut Running<'_>, image: &RgbImage) -> Result<Answer, PredictError> {
-        let fitted = image::fit(image, &self.input)?;
+    pub(super) fn answer(&self, running: &mut Running<'_>, place: usize, file: Bytes) -> Result<Answer, PredictError> {
+        let fitted = running.fitted(place, file, &self.input)?;
         let outputs = graphs::run(running.graphs, &self.graph, vec![fitted.tensor])?;
         Ok(Answer::Labels(self.scores.best(&outputs, self.top_k)?))
     }

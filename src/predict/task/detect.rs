@@ -4,6 +4,8 @@ mod decoder;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::bundle::{self, Bundle, ImageInput};
 use crate::predict::answer::{Answer, Corners, Detection};
 
@@ -11,7 +13,6 @@ use super::centerface::{self, Centerface};
 use super::classify::{activate, sigmoid};
 use super::geometry::{self, Rect, Scored};
 use super::graphs::{self, Graphs, LoadedGraph, OutputAt};
-use super::image::{self, RgbImage};
 use super::{LoadError, PredictError, Running, labels};
 
 use decoder::Decoder;
@@ -64,12 +65,12 @@ impl Detect {
         })
     }
 
-    pub(super) fn answer(&self, running: &mut Running<'_>, image: &RgbImage) -> Result<Answer, PredictError> {
-        let fitted = image::fit(image, &self.input)?;
+    pub(super) fn answer(&self, running: &mut Running<'_>, place: usize, file: Bytes) -> Result<Answer, PredictError> {
+        let fitted = running.fitted(place, file, &self.input)?;
         let outputs = graphs::run(running.graphs, &self.graph, vec![fitted.tensor])?;
         let candidates = self.decoder.read(&outputs, self.score_threshold)?;
         let found = self.choose(candidates);
-        let (width, height) = (image.width() as f32, image.height() as f32);
+        let (width, height) = (fitted.size.0 as f32, fitted.size.1 as f32);
         let detections = found.iter().filter_map(|found| {
             let (left, top) = fitted.placement.to_image(found.rect.left, found.rect.top);
             let (right, bottom) = fitted.placement.to_image(found.rect.right, found.rect.bottom);

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::bundle::{self, ImageInput, Pooling};
 use crate::predict::answer::{Answer, Embedding};
 
 use super::graphs::{self, Graphs, LoadedGraph, OutputAt};
-use super::image::{self, RgbImage};
 use super::{LoadError, PredictError, Running};
 
 pub(in crate::predict) struct Embed {
@@ -26,8 +27,8 @@ impl Embed {
         Ok(Self { graph, input, output, pooling: task.pooling, normalize: task.normalize })
     }
 
-    pub(super) fn answer(&self, running: &mut Running<'_>, image: &RgbImage) -> Result<Answer, PredictError> {
-        let fitted = image::fit(image, &self.input)?;
+    pub(super) fn answer(&self, running: &mut Running<'_>, place: usize, file: Bytes) -> Result<Answer, PredictError> {
+        let fitted = running.fitted(place, file, &self.input)?;
         let outputs = graphs::run(running.graphs, &self.graph, vec![fitted.tensor])?;
         let mut embedding = pool(self.output.floats(&outputs)?, self.output.shape(), self.pooling);
         if self.normalize {

@@ -7,6 +7,8 @@ mod compare;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::bundle::{self, Bundle, FaceChip};
 use crate::model::Tensor;
 use crate::predict::answer::{self, Answer, Face, FacialArea};
@@ -56,9 +58,10 @@ impl Faces {
         })
     }
 
-    pub(super) fn answer(&self, running: &mut Running<'_>, image: &RgbImage) -> Result<Answer, PredictError> {
-        let found = self.detector.find(running, image)?;
-        let faces = found.iter().map(|found| self.analyze(running, image, found));
+    pub(super) fn answer(&self, running: &mut Running<'_>, place: usize, file: Bytes) -> Result<Answer, PredictError> {
+        let image = running.image(place, file)?;
+        let found = self.detector.find(running, &image)?;
+        let faces = found.iter().map(|found| self.analyze(running, &image, found));
         Ok(Answer::Faces(answer::Faces { results: faces.collect::<Result<_, _>>()? }))
     }
 
