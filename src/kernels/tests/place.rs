@@ -73,7 +73,7 @@ proptest! {
     }
 
     #[test]
-    fn parts_of_one_value_do_not_overlap(place in places(), at in 1..4_usize) {
+    fn parts_of_one_value_lie_apart(place in places(), at in 1..4_usize) {
         prop_assume!(at < place.planes());
         let first = place.part(0, at * place.lanes);
         let rest = place.part(at, place.shape.channels - at * place.lanes);

@@ -30,7 +30,7 @@ fn depthwise(window: Window, [weights, bias]: [usize; 2]) {
 }
 
 #[test]
-fn weights_and_biases_that_do_not_fit_each_other() {
+fn weights_and_biases_of_other_lengths() {
     conv(WINDOW, [2, 3], LANES, [54, 2]);
     assert_refused("weights", || conv(WINDOW, [2, 3], LANES, [53, 2]));
     assert_refused("weights", || conv(WINDOW, [2, 3], LANES, [55, 2]));

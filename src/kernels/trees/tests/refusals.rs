@@ -135,7 +135,7 @@ fn outputs_and_base_values_are_as_many_as_each_other() {
 }
 
 #[test]
-fn buffers_that_do_not_fit_are_refused() {
+fn buffers_of_another_length_are_refused() {
     let ensemble = Ensemble::new(&GOOD).expect("good");
     let mut one = [0.0];
     assert_eq!(ensemble.scores(&[1.0], 1, &mut one), Err(TreeError::Features { needed: 2, found: 1 }));

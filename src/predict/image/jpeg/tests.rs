@@ -110,7 +110,7 @@ fn a_progressive_picture_equals_the_sequential_one() {
 }
 
 #[test]
-fn buffers_of_one_picture_do_not_show_in_the_next() {
+fn nothing_of_one_picture_shows_in_the_next() {
     let mut buffers = Buffers::default();
     let mut all = files();
     all.extend(files().into_iter().rev());
