@@ -129,7 +129,8 @@ impl Seen {
             facts.push(fact);
         }
         fuse::fuse(&mut net);
-        let lowered = Lowered::new(plan::plan(&net, level, tensors), facts);
+        let Some(program) = plan::plan(&net, level, tensors) else { return Ok(()) };
+        let lowered = Lowered::new(program, facts);
         let mut patch = TypedModelPatch::new("lower to kernels");
         let taps = inputs.iter().map(|(input, ..)| patch.tap_model(model, *input)).collect::<TractResult<TVec<_>>>()?;
         let wires = patch.wire_node(format!("lowered.{number}"), lowered, &taps)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strongroom_kernels::{Attention, Finish, Operation, Order, Pool, Shape, Weights, Window};
+use strongroom_kernels::{Attention, Finish, LANES, Operation, Order, Pool, Shape, Weights, Window};
 use tract_onnx::prelude::Tensor;
 
 /// One layer; weights are as the file has them.
@@ -133,6 +133,12 @@ impl ConvLayer {
         }
         Some(phases)
     }
+}
+
+/// How many groups are computed as one so that their channels are whole blocks: all, where no fewer are.
+pub(super) fn joined_groups(groups: usize, ins: usize, outs: usize) -> usize {
+    let is_whole = |count: &usize| groups % count == 0 && count * ins % LANES == 0 && count * outs % LANES == 0;
+    (1..groups).find(is_whole).unwrap_or(groups)
 }
 
 impl Phase {

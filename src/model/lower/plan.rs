@@ -12,9 +12,15 @@ use super::layer::{Layer, Net, Value};
 use super::program::{Program, Tensors};
 use memory::Memory;
 
-/// The program that computes `net` at `level`.
-pub(super) fn plan(net: &Net, level: Level, tensors: Tensors) -> Program {
+/// Most numbers of a value, the zeros around it included: as many as of any value of a graph.
+const MOST_NUMBERS: usize = 1 << 29;
+
+/// The program that computes `net` at `level`; `None` where a value with the zeros around it is too large.
+pub(super) fn plan(net: &Net, level: Level, tensors: Tensors) -> Option<Program> {
     let homes = Homes::of(net);
+    if (0..net.shapes.len()).any(|value| homes.own_place(net, value, 0).len() > MOST_NUMBERS) {
+        return None;
+    }
     let memory = Memory::of(net, &homes);
     let places = |value: Value| memory.place(net, &homes, value);
     let scratch = memory.len();
@@ -22,7 +28,7 @@ pub(super) fn plan(net: &Net, level: Level, tensors: Tensors) -> Program {
     let most = steps.iter().map(|step| step.scratch(level)).max().unwrap_or_default();
     let inputs = net.inputs.iter().map(|value| places(*value)).collect();
     let outputs = net.outputs.iter().map(|value| places(*value)).collect();
-    Program { level, steps, inputs, outputs, tensors, len: scratch + most }
+    Some(Program { level, steps, inputs, outputs, tensors, len: scratch + most })
 }
 
 /// Which values are a part of another one's memory, and how each lies in memory.
@@ -130,25 +136,24 @@ impl Homes {
 
     /// Writes what is computed number by number onto an input that is read for the last time and is all of its memory.
     fn reuse(&mut self, net: &Net) {
+        let last_reads = last_reads(net);
         for (at, node) in net.nodes.iter().enumerate() {
             if !matches!(node.layer, Layer::Scale(_) | Layer::Combine(..) | Layer::Softmax)
                 || self.is_shared(node.output)
             {
                 continue;
             }
-            let last = |value: Value| {
-                let is_read_later = net.nodes[at + 1..].iter().any(|later| later.inputs.contains(&value));
-                !is_read_later && !net.outputs.contains(&value)
-            };
             let fits = |value: &&Value| {
                 net.shapes[**value] == net.shapes[node.output]
                     && self.halos[**value] == self.halos[node.output]
                     && !self.planar[**value]
                     && !self.is_joined(net, **value)
-                    && self.family(**value).all(last)
+                    && self.family(**value).all(|other| last_reads[other] <= at)
             };
             if let Some(input) = node.inputs.iter().find(fits) {
-                self.parts[node.output] = Some(Part { whole: *input, first_plane: 0 });
+                // Of the root: a long chain of parts would be walked for each of its values.
+                let (whole, first_plane) = self.root(*input);
+                self.parts[node.output] = Some(Part { whole, first_plane });
             }
         }
     }
@@ -168,6 +173,16 @@ impl Homes {
         let root = self.root(value).0;
         (0..self.parts.len()).filter(move |other| self.root(*other).0 == root)
     }
+}
+
+/// The last node that reads each value; none is behind the reader of an output.
+fn last_reads(net: &Net) -> Vec<usize> {
+    let mut last = vec![0; net.shapes.len()];
+    for (at, node) in net.nodes.iter().enumerate() {
+        node.inputs.iter().for_each(|value| last[*value] = at);
+    }
+    net.outputs.iter().for_each(|value| last[*value] = usize::MAX);
+    last
 }
 
 /// The zeros that the readers of each value look at.

@@ -42,6 +42,14 @@ impl Recognised {
         self.from.iter().map(|(node, slot)| model.nodes()[*node].inputs[*slot]).collect()
     }
 
+    /// Whether what it reads and what it makes has images and channels, and numbers at all: an axis that was dropped may
+    /// have been that of the channels.
+    fn is_of_images(&self, model: &TypedModel, node: usize) -> bool {
+        let shape = |view: &View, outlet: OutletId| view.shape(model.outlet_fact(outlet).ok()?.shape.as_concrete()?);
+        let mut read = self.views.iter().zip(self.inputs(model));
+        shape(&self.view, OutletId::new(node, 0)).is_some() && read.all(|(view, outlet)| shape(view, outlet).is_some())
+    }
+
     /// The shape of what the layer makes, of a tensor with these dimensions.
     pub(super) fn shape(&self, fact: &TypedFact) -> TractResult<Shape> {
         known(self.view.shape(fact.shape.as_concrete().unwrap_or_default()))
@@ -72,7 +80,7 @@ pub(super) fn layers(model: &TypedModel) -> TractResult<BTreeMap<usize, Recognis
     let mut found = BTreeMap::new();
     for id in model.eval_order()? {
         let seen = Seen { model, node: &model.nodes()[id], found: &found };
-        if let Some(layer) = seen.layer() {
+        if let Some(layer) = seen.layer().filter(|layer| layer.is_of_images(model, id)) {
             found.insert(id, layer);
         }
     }

@@ -2,7 +2,7 @@
 
 use strongroom_kernels::{Channelwise, Conv, Depthwise, Halo, LANES, LayerNorm, Level, Place, Shape};
 
-use super::super::layer::{ConvLayer, Layer, Net, NetNode, Value};
+use super::super::layer::{ConvLayer, Layer, Net, NetNode, Value, joined_groups};
 use super::super::program::{Call, Step};
 use super::Homes;
 
@@ -127,15 +127,6 @@ fn convs(conv: &ConvLayer, level: Level, input: Place, residual: Option<Place>, 
         Step { call: Call::Conv { conv: packed, input: part(input, ins), residual }, output: part(output, outs) }
     };
     (0..conv.groups).step_by(joined).map(step).collect()
-}
-
-/// How many groups are computed as one so that their channels are whole blocks: all, where no fewer are.
-fn joined_groups(groups: usize, ins: usize, outs: usize) -> usize {
-    let is_whole = |count: &usize| {
-        let blocks = [count * ins, count * outs].iter().all(|channels| channels.is_multiple_of(LANES));
-        groups.is_multiple_of(*count) && blocks
-    };
-    (1..groups).find(is_whole).unwrap_or(groups)
 }
 
 /// The weights of `count` groups from `first` on, as of one convolution: zero from one group to another.

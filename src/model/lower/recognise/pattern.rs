@@ -79,7 +79,8 @@ impl Seen<'_> {
             return None;
         }
         let heads = dims[head_axis];
-        if dims[3] % strongroom_kernels::LANES != 0 {
+        // Another axis of pixels would be of windows, each of which attends to itself alone.
+        if !query.are_pixels(&[2]) || dims[3] % strongroom_kernels::LANES != 0 {
             return None;
         }
         let layer = Layer::Attention(Attention { heads, scale: 1.0 });

@@ -7,9 +7,15 @@ use tract_onnx::prelude::Tensor;
 use tract_onnx::tract_core::ops::cnn::{Conv, Deconv, KernelFormat, PaddingSpec, PoolSpec};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 
-use super::super::layer::{ConvLayer, Held, Layer};
+use super::super::layer::{ConvLayer, Held, Layer, joined_groups};
 use super::constant::{numbers, spread};
 use super::{Recognised, Seen};
+
+/// Groups that are computed as one have zeros between them: no more numbers than this, if there are many.
+const MOST_WEIGHTS: usize = 1 << 22;
+
+/// Most remainders of a transposed convolution's stride; each is a convolution.
+const MOST_PHASES: usize = 64;
 
 impl Seen<'_> {
     pub(super) fn conv(&self, conv: &Conv) -> Option<Recognised> {
@@ -21,7 +27,8 @@ impl Seen<'_> {
             && [rows, columns] == window.kernel
             && out_channels == conv.pool_spec.output_channels
             && of_group * conv.group == from.channels
-            && out_channels % conv.group == 0;
+            && out_channels % conv.group == 0
+            && is_compact(&weights, conv.group);
         let layer = is_whole.then_some(ConvLayer {
             window,
             groups: conv.group,
@@ -37,6 +44,23 @@ impl Seen<'_> {
     pub(super) fn pool(&self, spec: &PoolSpec, pooling: Pooling) -> Option<Recognised> {
         let (view, from) = self.planes(0)?;
         let window = window(spec, from)?;
+        // Whether pixels behind the padding count, where the output is rounded up, is for tract to say.
+        let pads = spec.computed_padding(&[from.height, from.width]);
+        let overhangs = pads.iter().zip([from.height, from.width]).enumerate().any(|(axis, (pad, len))| {
+            let declared = match &spec.padding {
+                PaddingSpec::ExplicitOnnxPool(_, after, _) | PaddingSpec::Explicit(_, after) => {
+                    after.get(axis).copied()
+                }
+                PaddingSpec::Valid | PaddingSpec::SameUpper | PaddingSpec::SameLower => None,
+            };
+            let end = pad.convoluted.saturating_sub(1) * window.stride[axis]
+                + (window.kernel[axis] - 1) * window.dilation[axis]
+                + 1;
+            declared.is_some_and(|after| end > len + window.before[axis] + after)
+        });
+        if pooling == Pooling::MeanWhole && overhangs {
+            return None;
+        }
         Some(self.is(Layer::Pool(Pool { window, pooling }), &[0], view.clone(), vec![view]))
     }
 
@@ -57,7 +81,10 @@ impl Seen<'_> {
         let [out_channels, in_channels, rows, columns] = *is_plain.then(|| weights.shape())? else { return None };
         let stride = [spec.stride(0), spec.stride(1)];
         let window = Window { kernel: [rows, columns], stride, dilation: [1, 1], before };
-        if in_channels != from.channels || out_channels != spec.output_channels {
+        if stride[0].saturating_mul(stride[1]) > MOST_PHASES
+            || in_channels != from.channels
+            || out_channels != spec.output_channels
+        {
             return None;
         }
         let layer = ConvLayer {
@@ -73,6 +100,14 @@ impl Seen<'_> {
         layer.phases([output.height, output.width])?;
         Some(self.is(Layer::Conv(layer), &[0], view.clone(), vec![view]))
     }
+}
+
+/// Whether the zeros between groups take no memory to speak of.
+fn is_compact(weights: &Tensor, groups: usize) -> bool {
+    let [outs, ins] = [weights.shape()[0] / groups, weights.shape()[1]];
+    let is_depthwise = outs == 1 && ins == 1;
+    let joined = if is_depthwise { 1 } else { joined_groups(groups, ins, outs) };
+    joined <= strongroom_kernels::LANES || weights.len().saturating_mul(joined) <= MOST_WEIGHTS
 }
 
 /// The window of a convolution or pooling over images.
