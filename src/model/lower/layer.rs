@@ -137,7 +137,10 @@ impl ConvLayer {
 
 /// How many groups are computed as one so that their channels are whole blocks: all, where no fewer are.
 pub(super) fn joined_groups(groups: usize, ins: usize, outs: usize) -> usize {
-    let is_whole = |count: &usize| groups % count == 0 && count * ins % LANES == 0 && count * outs % LANES == 0;
+    let is_whole = |count: &usize| {
+        let blocks = [count * ins, count * outs].iter().all(|channels| channels.is_multiple_of(LANES));
+        groups.is_multiple_of(*count) && blocks
+    };
     (1..groups).find(is_whole).unwrap_or(groups)
 }
 
