@@ -16,7 +16,7 @@ from report import OURS, graph_ratios
 
 SAMPLES = sorted((ROOT / "model-artifacts").glob("*/*.onnx"))
 ORT = pathlib.Path(__file__).with_name("onnxruntime_run.py")
-ROUNDS, SECONDS, WORST = 5, 1.0, 3
+ROUNDS, SECONDS, WORST = 3, 1.0, 3
 
 
 def measure(program: str, graphs: dict[str, pathlib.Path], quick: bool) -> Iterator[tuple[str, dict]]:
