@@ -108,8 +108,8 @@ impl Kernel for Heads<'_> {
                     let at = |place: &Place| self.arena.add(place.at(image, head * planes, 0, 0));
                     self.pack_keys(at(self.key), keys, &parts, planes, pixels);
                     self.pack_values(at(self.value), values, &parts, planes, pixels);
-                    for column in tiled.columns() {
-                        let count = tiled.pixels();
+                    for column in tiled.cut.columns() {
+                        let count = tiled.cut.pixels;
                         let query = Operand {
                             start: at(self.query).add(column * LANES),
                             blocks: planes,

@@ -195,11 +195,11 @@ impl Operation {
     }
 }
 
-/// Fills the halo of `place` with zeros.
+/// Fills the halo of `place` with what means zero there.
 ///
 /// # Panics
 /// It does not lie in the arena.
-pub fn fill_halo(arena: &mut [f32], place: &Place) {
+pub fn fill_halo<N: Copy>(arena: &mut [N], place: &Place, zero: N) {
     assert!(place.end() <= arena.len(), "a place beyond the arena");
     let (halo, stride, lanes) = (place.halo, place.row_stride(), place.lanes);
     if halo.is_none() || stride == 0 {
@@ -210,12 +210,12 @@ pub fn fill_halo(arena: &mut [f32], place: &Place) {
         for plane in 0..place.planes() {
             let start = place.offset + image * place.image_stride + plane * place.plane_stride();
             let plane = &mut arena[start..start + place.plane_stride()];
-            plane[..halo.top * stride].fill(0.0);
+            plane[..halo.top * stride].fill(zero);
             for row in plane[halo.top * stride..].chunks_exact_mut(stride).take(place.shape.height) {
-                row[..left].fill(0.0);
-                row[stride - right..].fill(0.0);
+                row[..left].fill(zero);
+                row[stride - right..].fill(zero);
             }
-            plane[(halo.top + place.shape.height) * stride..].fill(0.0);
+            plane[(halo.top + place.shape.height) * stride..].fill(zero);
         }
     }
 }

@@ -4,9 +4,10 @@ mod packed;
 pub(crate) mod tile;
 
 use super::activation::Activation;
-use super::{Arena, LANES, Level, Place};
+use super::{Arena, LANES, Level, Place, Shape};
 pub use packed::{Order, Weights};
 use packed::{Source, pack};
+pub(crate) use tile::Cut;
 use tile::{Tile, Tiled};
 
 /// What a kernel looks at: the window that slides over a plane.
@@ -121,14 +122,10 @@ impl Conv {
     pub fn run(&self, arena: &mut [f32], input: &Place, residual: Option<&Place>, output: &Place) {
         self.check(arena.len(), input, residual, output);
         let dense = [Some(input), residual, Some(output)].into_iter().flatten().all(Place::is_dense);
-        let plane = output.shape.height * output.shape.width;
-        if plane == 0 {
+        if output.shape.height * output.shape.width == 0 {
             return;
         }
-        let lines = match self.window.is_pixel() && dense && input.shape.width == output.shape.width {
-            true => Lines { rows: 1, columns: plane },
-            false => Lines { rows: output.shape.height, columns: output.shape.width },
-        };
+        let lines = Lines::of(&self.window, dense, input, output);
         // SAFETY: `check` saw that every place lies in the arena and that the output overlaps no other place, that the
         // input has the halo which the window needs, and that the channels are those the weights are packed for.
         unsafe { self.lines(arena.as_mut_ptr(), input, residual, output, lines) }
@@ -192,12 +189,12 @@ impl Conv {
         for image in 0..output.shape.images {
             if self.weights.numbers().len() <= NEAR {
                 for row in 0..lines.rows {
-                    tiled.columns().for_each(|column| groups().for_each(|first| run(image, row, column, first)));
+                    tiled.cut.columns().for_each(|column| groups().for_each(|first| run(image, row, column, first)));
                 }
             } else {
                 for first in groups() {
                     for row in 0..lines.rows {
-                        tiled.columns().for_each(|column| run(image, row, column, first));
+                        tiled.cut.columns().for_each(|column| run(image, row, column, first));
                     }
                 }
             }
@@ -211,7 +208,18 @@ const NEAR: usize = 128 << 10;
 
 /// What tiles are cut from: rows of the output, or the whole plane as one row.
 #[derive(Clone, Copy)]
-struct Lines {
-    rows: usize,
-    columns: usize,
+pub(crate) struct Lines {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+}
+
+impl Lines {
+    /// Of an output; `dense` says whether no place has a halo.
+    pub(crate) fn of(window: &Window, dense: bool, input: &Place, output: &Place) -> Self {
+        let Shape { height, width, .. } = output.shape;
+        match window.is_pixel() && dense && input.shape.width == width {
+            true => Self { rows: 1, columns: height * width },
+            false => Self { rows: height, columns: width },
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub fn from_planar(arena: &mut [f32], planes: &[f32], place: &Place) {
     let plane = shape.height * shape.width;
     assert_eq!(planes.len(), shape.images * shape.channels * plane, "a tensor of another shape");
     assert!(place.lanes == LANES || place.lanes == 1, "{} lanes", place.lanes);
-    super::fill_halo(arena, place);
+    super::fill_halo(arena, place, 0.0);
     let images = planes.chunks_exact((shape.channels * plane).max(1)).enumerate();
     for (image, channels) in images {
         for block in 0..place.planes() {

@@ -24,6 +24,7 @@ mod level;
 mod norm;
 mod place;
 mod pool;
+mod quantized;
 mod simd;
 pub mod trees;
 
@@ -38,4 +39,8 @@ pub use level::Level;
 pub use norm::{LayerNorm, softmax};
 pub use place::{Halo, Place, Shape};
 pub use pool::{Pool, Pooling, mean_of_planes};
+pub use quantized::{
+    MOST_PRODUCTS, Quantization, QuantizedConv, QuantizedDepthwise, QuantizedWeights, Rounded, Sum, bytes_mut,
+    dequantize, max_of_bytes, quantize,
+};
 pub use simd::LANES;

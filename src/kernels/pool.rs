@@ -41,15 +41,15 @@ impl Pool {
         check(arena, input, output);
         level.run(Windows { of: self, arena: arena.as_mut_ptr(), input, output });
     }
+}
 
-    /// The taps along one axis that lie in a plane of `len`, for the output at `at`.
-    fn taps(&self, axis: usize, at: usize, len: usize) -> Range<usize> {
-        let Window { kernel, stride, dilation, before } = self.window;
-        let (begin, dilation) = (at * stride[axis], dilation[axis]);
-        let first = before[axis].saturating_sub(begin).div_ceil(dilation);
-        let behind = (len + before[axis]).saturating_sub(begin).div_ceil(dilation);
-        first.min(kernel[axis])..behind.min(kernel[axis])
-    }
+/// The taps of `window` along one axis that lie in a plane of `len`, for the output at `at`.
+pub(crate) fn taps(window: &Window, axis: usize, at: usize, len: usize) -> Range<usize> {
+    let Window { kernel, stride, dilation, before } = *window;
+    let (begin, dilation) = (at * stride[axis], dilation[axis]);
+    let first = before[axis].saturating_sub(begin).div_ceil(dilation);
+    let behind = (len + before[axis]).saturating_sub(begin).div_ceil(dilation);
+    first.min(kernel[axis])..behind.min(kernel[axis])
 }
 
 fn check(arena: &[f32], input: &Place, output: &Place) {
@@ -90,12 +90,12 @@ impl Windows<'_> {
     unsafe fn row<S: Simd>(&self, image: usize, plane: usize, row: usize) {
         let Window { kernel, stride, dilation, before } = self.of.window;
         let (height, width) = (self.input.shape.height, self.input.shape.width);
-        let rows = self.of.taps(0, row, height);
+        let rows = taps(&self.of.window, 0, row, height);
         // SAFETY: `taps` leaves only those inside the plane.
         unsafe {
             let output = self.arena.add(self.output.at(image, plane, row, 0));
             for column in 0..self.output.shape.width {
-                let columns = self.of.taps(1, column, width);
+                let columns = taps(&self.of.window, 1, column, width);
                 // Of no tap, where there is none.
                 let first = (column * stride[1] + columns.start * dilation[1]).saturating_sub(before[1]);
                 let start = if self.of.pooling == Pooling::Max { f32::NEG_INFINITY } else { 0.0 };

@@ -10,7 +10,7 @@ pub const LANES: usize = 16;
 /// An instruction set's way with a block of [`LANES`] channels.
 ///
 /// # Safety
-/// Methods may be called only on a processor that has the set; pointers are good for [`LANES`] numbers.
+/// Methods may be called only on a processor that has the set; pointers are good for [`LANES`] numbers, or bytes.
 pub(crate) trait Simd: Copy {
     /// The sixteen numbers.
     type Block: Copy;
@@ -30,6 +30,10 @@ pub(crate) trait Simd: Copy {
     unsafe fn min(a: Self::Block, b: Self::Block) -> Self::Block;
     /// `2^n` for whole numbers from -126 to 127.
     unsafe fn power_of_two(n: Self::Block) -> Self::Block;
+    /// Sixteen bytes as numbers.
+    unsafe fn load_bytes(from: *const u8) -> Self::Block;
+    /// Whole numbers from 0 to 255 as bytes.
+    unsafe fn store_bytes(block: Self::Block, to: *mut u8);
     /// The larger one; not a number where one is not.
     #[inline(always)]
     unsafe fn larger(a: Self::Block, b: Self::Block) -> Self::Block {
@@ -120,6 +124,16 @@ impl Simd for Portable {
     unsafe fn power_of_two(n: [f32; LANES]) -> [f32; LANES] {
         n.map(|n| f32::from_bits(((n as i32 + 127) << 23) as u32))
     }
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> [f32; LANES] {
+        // SAFETY: good for sixteen bytes, by the trait's contract.
+        unsafe { from.cast::<[u8; LANES]>().read_unaligned().map(f32::from) }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(block: [f32; LANES], to: *mut u8) {
+        // SAFETY: as for `load_bytes`.
+        unsafe { to.cast::<[u8; LANES]>().write_unaligned(block.map(|number| number as u8)) }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -187,6 +201,14 @@ mod x86 {
                 _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
             }
         }
+        #[inline(always)]
+        unsafe fn load_bytes(from: *const u8) -> __m512 {
+            unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))) }
+        }
+        #[inline(always)]
+        unsafe fn store_bytes(block: __m512, to: *mut u8) {
+            unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(block))) }
+        }
     }
 
     /// AVX2 and FMA: a block is two registers.
@@ -248,6 +270,23 @@ mod x86 {
                     let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
                     _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
                 })
+            }
+        }
+        #[inline(always)]
+        unsafe fn load_bytes(from: *const u8) -> [__m256; 2] {
+            unsafe {
+                let bytes = _mm_loadu_si128(from.cast());
+                [bytes, _mm_srli_si128::<8>(bytes)].map(|half| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(half)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_bytes(block: [__m256; 2], to: *mut u8) {
+            unsafe {
+                // Packing goes by halves of registers: the middle quarters change places.
+                let words = _mm256_packus_epi32(_mm256_cvtps_epi32(block[0]), _mm256_cvtps_epi32(block[1]));
+                let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
+                let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+                _mm_storeu_si128(to.cast(), bytes);
             }
         }
     }

@@ -19,6 +19,7 @@ use tract_onnx::prelude::{Node, OutletId, TVec, TractResult, TypedFact, TypedMod
 use tract_onnx::tract_core::model::TypedModelPatch;
 use tract_onnx::tract_core::optim::Optimizer;
 
+use super::dequantize;
 use layer::{Net, Value};
 use operator::Lowered;
 use program::Tensors;
@@ -29,6 +30,8 @@ type TypedNode = Node<TypedFact, Box<dyn TypedOp>>;
 
 /// Replaces what is recognised in `model`, which is typed and not yet decluttered.
 pub(super) fn lower(mut model: TypedModel, level: Level) -> TractResult<TypedModel> {
+    // But for weights, which stay whole numbers until it is known who multiplies with them.
+    dequantize::fold(&mut model, recognise::is_weights)?;
     Optimizer::prop_consts().optimize(&mut model)?;
     let graph = Seen::of(&model)?;
     for (number, region) in graph.regions().into_iter().enumerate() {
@@ -36,6 +39,7 @@ pub(super) fn lower(mut model: TypedModel, level: Level) -> TractResult<TypedMod
             graph.replace(&mut model, &region, number, level)?;
         }
     }
+    dequantize::fold(&mut model, |_, _| false)?;
     Ok(model)
 }
 

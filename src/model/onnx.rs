@@ -15,7 +15,9 @@ use tract_onnx::tract_core::plan::{SimplePlan, SimpleState};
 use super::error::Cause;
 use super::signature::{self, Declared};
 use super::weights::Settled;
-use super::{Binding, GraphSignature, LoadError, Port, RunError, ScanError, Tensor, lower, scan, trees, weights};
+use super::{
+    Binding, GraphSignature, LoadError, Port, RunError, ScanError, Tensor, dequantize, lower, scan, trees, weights,
+};
 use crate::bundle::Files;
 
 type Plan = Arc<TypedSimplePlan>;
@@ -193,6 +195,7 @@ fn parse(model: &ModelProto, shapes: Shapes) -> TractResult<InferenceModel> {
     // Declared output shapes are compared with the first run's; tract is told nothing of them.
     let mut reader = tract_onnx::onnx().with_ignore_value_info(ignore).with_ignore_output_shapes(true);
     trees::register(&mut reader.op_register);
+    dequantize::register(&mut reader.op_register);
     reader.model_for_proto_model(model)
 }
 

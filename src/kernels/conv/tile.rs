@@ -117,34 +117,43 @@ unsafe fn finish<S: Simd>(t: &Tile<'_>, blocks: usize, pixels: usize) {
 
 type Run = unsafe fn(&Tile<'_>);
 
+/// A row in tiles of one size, as few as registers allow: the last one begins earlier and computes some pixels once more.
+#[derive(Clone, Copy)]
+pub(crate) struct Cut {
+    /// Of a tile.
+    pub(crate) pixels: usize,
+    columns: usize,
+}
+
+impl Cut {
+    /// A row of `columns` pixels in tiles of at most `most`.
+    pub(crate) fn new(columns: usize, most: usize) -> Self {
+        let tiles = columns.div_ceil(most);
+        Self { pixels: columns.div_ceil(tiles.max(1)).max(1), columns }
+    }
+
+    /// Where tiles begin.
+    pub(crate) fn columns(self) -> impl Iterator<Item = usize> {
+        let last = self.columns - self.pixels;
+        (0..self.columns).step_by(self.pixels).map(move |column| column.min(last))
+    }
+}
+
 /// The tile functions of a row: one for pairs of output blocks, one for a last single block.
 pub(crate) struct Tiled {
-    pixels: usize,
-    columns: usize,
+    pub(crate) cut: Cut,
     one: Run,
     two: Run,
     level: Level,
 }
 
 impl Tiled {
-    /// For rows of `columns` pixels, cut into as few tiles as registers allow, of one size: the last one begins earlier
-    /// and computes some pixels once more.
+    /// For rows of `columns` pixels that are `step` numbers apart.
     pub(crate) fn new(level: Level, columns: usize, step: usize) -> Self {
         level.require();
-        let tiles = columns.div_ceil(level.pixels());
-        let pixels = columns.div_ceil(tiles.max(1)).max(1);
-        Self { pixels, columns, one: run_of(level, 1, pixels, step), two: run_of(level, 2, pixels, step), level }
-    }
-
-    /// Of a tile.
-    pub(crate) fn pixels(&self) -> usize {
-        self.pixels
-    }
-
-    /// Where tiles begin.
-    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> + use<> {
-        let last = self.columns - self.pixels;
-        (0..self.columns).step_by(self.pixels).map(move |column| column.min(last))
+        let cut = Cut::new(columns, level.pixels());
+        let function = |blocks: usize| run_of(level, blocks, cut.pixels, step);
+        Self { cut, one: function(1), two: function(2), level }
     }
 
     /// # Safety
@@ -158,7 +167,7 @@ impl Tiled {
                 (self.two)(tile)
             }
             if tile.finish.activation != Activation::Identity {
-                self.level.run(FinishTile { tile, blocks, pixels: self.pixels });
+                self.level.run(FinishTile { tile, blocks, pixels: self.cut.pixels });
             }
         }
     }

@@ -60,7 +60,7 @@ proptest! {
         let same = hollow.room(&layout, shape, lanes);
         prop_assert_eq!(same, place);
         let before = hollow.arena.clone();
-        hollow.run(&place, |arena| fill_halo(arena, &place));
+        hollow.run(&place, |arena| fill_halo(arena, &place, 0.0));
         for (at, (number, zero)) in hollow.arena.iter().zip(&whole).enumerate() {
             // Where the full scene has a zero, there is halo.
             let wanted = if *zero == 0.0 { 0 } else { before[at].to_bits() };

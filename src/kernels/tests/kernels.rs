@@ -12,6 +12,7 @@ mod nan;
 mod pixels;
 mod place;
 mod pool;
+mod quantized;
 mod reference;
 mod refusals;
 mod refused_places;

@@ -119,10 +119,10 @@ fn a_tensor_at_a_place_beyond_memory() {
             let short = place.end() - 1;
             assert_refused("", || from_planar(&mut vec![0.0; short], &[0.0; 12], &place));
             assert_refused("", || to_planar(&vec![0.0; short], &place, &mut [0.0; 12]));
-            assert_refused("", || fill_halo(&mut vec![0.0; short], &place));
+            assert_refused("", || fill_halo(&mut vec![0.0; short], &place, 0.0));
             from_planar(&mut vec![0.0; short + 1], &[0.0; 12], &place);
             to_planar(&vec![0.0; short + 1], &place, &mut [0.0; 12]);
-            fill_halo(&mut vec![0.0; short + 1], &place);
+            fill_halo(&mut vec![0.0; short + 1], &place, 0.0);
         }
     }
 }
@@ -145,5 +145,5 @@ fn a_part_beyond_the_end_of_its_whole() {
 #[test]
 fn a_halo_around_nothing_is_nothing_to_fill() {
     let place = Place::blocked(0, Shape { width: 0, ..SHAPE }, Halo { top: 1, left: 0, bottom: 1, right: 0 });
-    fill_halo(&mut [], &place);
+    fill_halo(&mut [], &place, 0.0);
 }

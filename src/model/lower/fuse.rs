@@ -1,5 +1,7 @@
 //! Layers that become part of the one before them.
 
+mod quantized;
+
 use strongroom_kernels::{Activation, Finish, Operation, Shape};
 
 use super::layer::{ConvLayer, Layer, Net, NetNode, NormLayer, ScaleLayer, Value};
@@ -8,6 +10,7 @@ use super::layer::{ConvLayer, Layer, Net, NetNode, NormLayer, ScaleLayer, Value}
 pub(super) fn fuse(net: &mut Net) {
     drop_aliases(net);
     while fuse_once(net) {}
+    quantized::fuse(net);
 }
 
 /// One pass over all nodes; whether it fused any.
@@ -59,7 +62,12 @@ fn fuse_node(net: &mut Net, at: usize) -> bool {
         | Layer::Attention(_)
         | Layer::Softmax
         | Layer::Pad(_)
-        | Layer::Alias => false,
+        | Layer::Alias
+        | Layer::Quantize(_)
+        | Layer::Dequantize(_)
+        | Layer::QuantizedConv(_)
+        | Layer::QuantizedSum(..)
+        | Layer::MaxOfBytes(_) => false,
     }
 }
 
@@ -82,7 +90,12 @@ fn into_maker(net: &mut Net, at: usize, scale: &ScaleLayer) -> bool {
         | Layer::Attention(_)
         | Layer::Softmax
         | Layer::Pad(_)
-        | Layer::Alias => None,
+        | Layer::Alias
+        | Layer::Quantize(_)
+        | Layer::Dequantize(_)
+        | Layer::QuantizedConv(_)
+        | Layer::QuantizedSum(..)
+        | Layer::MaxOfBytes(_) => None,
     };
     let Some(layer) = fused else { return false };
     net.nodes[maker].layer = layer;

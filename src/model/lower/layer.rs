@@ -1,8 +1,11 @@
 //! Layers, as the kernels see them, and nets of them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use strongroom_kernels::{Attention, Finish, LANES, Operation, Order, Pool, Shape, Weights, Window};
+use strongroom_kernels::{
+    Attention, Finish, LANES, Operation, Order, Pool, Quantization, QuantizedWeights, Shape, Sum, Window,
+};
 use tract_onnx::prelude::Tensor;
 
 /// One layer; weights are as the file has them.
@@ -32,6 +35,27 @@ pub(super) enum Layer {
     Pad([usize; 2]),
     /// The same numbers under another shape.
     Alias,
+    /// Each number as a byte.
+    Quantize(Quantization),
+    /// What each byte means.
+    Dequantize(Quantization),
+    /// Convolution of bytes.
+    QuantizedConv(QuantizedConvLayer),
+    /// The sum of two values in bytes, the first of which is as said.
+    QuantizedSum(Quantization, Sum),
+    /// The largest byte of windows.
+    MaxOfBytes(Window),
+}
+
+/// A convolution of bytes.
+#[derive(Debug, Clone)]
+pub(super) struct QuantizedConvLayer {
+    pub(super) conv: ConvLayer,
+    pub(super) from: Quantization,
+    /// What its sums are rounded to, if to anything.
+    pub(super) to: Option<Quantization>,
+    /// What is done to the second input and to what was rounded, if there is one.
+    pub(super) sum: Option<Sum>,
 }
 
 /// A convolution.
@@ -48,21 +72,33 @@ pub(super) struct ConvLayer {
     pub(super) finish: Finish,
 }
 
-/// Weights where tract holds them: not copied before they are packed.
+/// Weights where tract holds them, `f32` or `i8`: not copied before they are packed.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
     pub(super) tensor: Arc<Tensor>,
     pub(super) order: Order,
-    /// For each output channel; empty: as they are.
+    /// For each output channel; empty: as they are. Whole numbers have scales.
     pub(super) scale: Vec<f32>,
 }
 
 impl Held {
-    /// As the kernels take them.
-    pub(super) fn weights(&self) -> Weights<'_> {
+    /// Without the scale.
+    pub(super) fn numbers(&self) -> Cow<'_, [f32]> {
+        if let Some(whole) = self.whole() {
+            return whole.iter().map(|number| f32::from(*number)).collect();
+        }
         let numbers = self.tensor.try_as_plain_ram().ok().and_then(|view| view.as_slice::<f32>().ok());
-        // What is recognised is a plain tensor of `f32`.
-        Weights { numbers: numbers.unwrap_or_default(), order: self.order, scale: &self.scale }
+        // What is recognised is a plain tensor of `f32`, if not of `i8`.
+        numbers.unwrap_or_default().into()
+    }
+
+    fn whole(&self) -> Option<&[i8]> {
+        self.tensor.try_as_plain_ram().ok()?.as_slice::<i8>().ok()
+    }
+
+    /// Whole numbers and what they are multiplied by, where they are held so.
+    pub(super) fn quantized(&self) -> Option<QuantizedWeights<'_>> {
+        Some(QuantizedWeights { numbers: self.whole()?, order: self.order, scale: &self.scale })
     }
 
     /// Each output channel's multiplied by a number.
@@ -75,14 +111,17 @@ impl Held {
 
     /// Output channels first, scaled.
     pub(super) fn by_output(&self, outputs: usize) -> Vec<f32> {
-        let Weights { numbers, order, scale } = self.weights();
+        let numbers = self.numbers();
         let of_output = numbers.len() / outputs.max(1);
-        let scale = |output: usize| scale.get(output).copied().unwrap_or(1.0);
-        let place = |output: usize, at: usize| match order {
+        let scale = |output: usize| self.scale.get(output).copied().unwrap_or(1.0);
+        let place = |output: usize, at: usize| match self.order {
             Order::OutputFirst => output * of_output + at,
             Order::InputFirst => at * outputs + output,
         };
-        let of = |output: usize| (0..of_output).map(move |at| numbers[place(output, at)] * scale(output));
+        let of = |output: usize| {
+            let (numbers, scale) = (&numbers, scale(output));
+            (0..of_output).map(move |at| numbers[place(output, at)] * scale)
+        };
         (0..outputs).flat_map(of).collect()
     }
 }
@@ -100,6 +139,11 @@ pub(super) struct Phase {
 }
 
 impl ConvLayer {
+    /// Whether each of `channels` is computed by itself.
+    pub(super) fn is_depthwise(&self, channels: usize) -> bool {
+        self.groups > 1 && self.groups == channels && self.groups == self.bias.len()
+    }
+
     /// The plain convolutions that a transposed one for an output of so many rows and columns consists of; `None` where
     /// one of them would look at no pixel or begin inside its input.
     pub(super) fn phases(&self, output: [usize; 2]) -> Option<Vec<Phase>> {
@@ -180,7 +224,7 @@ impl ScaleLayer {
 impl Layer {
     /// Whether it alone is worth leaving tract for.
     pub(super) fn is_heavy(&self) -> bool {
-        matches!(self, Self::Conv(_) | Self::Pool(_) | Self::Attention(_))
+        matches!(self, Self::Conv(_) | Self::QuantizedConv(_) | Self::Pool(_) | Self::Attention(_))
     }
 }
 
@@ -228,6 +272,21 @@ impl Net {
     pub(super) fn readers(&self, value: Value) -> usize {
         let read = self.nodes.iter().flat_map(|node| &node.inputs).chain(&self.outputs);
         read.filter(|read| **read == value).count()
+    }
+
+    /// For each value the byte that means zero, where its numbers are bytes.
+    pub(super) fn zero_points(&self) -> Vec<Option<u8>> {
+        let mut zeros = vec![None; self.shapes.len()];
+        for node in &self.nodes {
+            zeros[node.output] = match &node.layer {
+                Layer::Quantize(to) => Some(to.zero_point),
+                Layer::QuantizedConv(conv) => conv.sum.map(|sum| sum.to).or(conv.to).map(|to| to.zero_point),
+                Layer::QuantizedSum(_, sum) => Some(sum.to.zero_point),
+                Layer::MaxOfBytes(_) | Layer::Alias => zeros[node.inputs[0]],
+                _ => None,
+            };
+        }
+        zeros
     }
 
     /// Where a value is made.

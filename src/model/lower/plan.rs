@@ -8,7 +8,7 @@ mod steps;
 
 use strongroom_kernels::{Halo, Level, Place};
 
-use super::layer::{Layer, Net, Value};
+use super::layer::{Layer, Net, QuantizedConvLayer, Value};
 use super::program::{Program, Tensors};
 use memory::Memory;
 
@@ -36,6 +36,8 @@ struct Homes {
     parts: Vec<Option<Part>>,
     halos: Vec<Halo>,
     planar: Vec<bool>,
+    /// The byte that means zero, of values in bytes.
+    zero_points: Vec<Option<u8>>,
 }
 
 /// A value within another one.
@@ -48,7 +50,8 @@ struct Part {
 impl Homes {
     fn of(net: &Net) -> Self {
         let planar = (0..net.shapes.len()).map(|value| is_planar(net, value)).collect();
-        let mut homes = Self { parts: vec![None; net.shapes.len()], halos: halos(net), planar };
+        let zero_points = net.zero_points();
+        let mut homes = Self { parts: vec![None; net.shapes.len()], halos: halos(net), planar, zero_points };
         homes.join(net);
         homes.cut(net);
         homes.share_halos();
@@ -138,7 +141,7 @@ impl Homes {
     fn reuse(&mut self, net: &Net) {
         let last_reads = last_reads(net);
         for (at, node) in net.nodes.iter().enumerate() {
-            if !matches!(node.layer, Layer::Scale(_) | Layer::Combine(..) | Layer::Softmax)
+            if !matches!(node.layer, Layer::Scale(_) | Layer::Combine(..) | Layer::Softmax | Layer::QuantizedSum(..))
                 || self.is_shared(node.output)
             {
                 continue;
@@ -189,7 +192,7 @@ fn last_reads(net: &Net) -> Vec<usize> {
 fn halos(net: &Net) -> Vec<Halo> {
     let mut halos = vec![Halo::default(); net.shapes.len()];
     for node in &net.nodes {
-        if let Layer::Conv(conv) = &node.layer {
+        if let Layer::Conv(conv) | Layer::QuantizedConv(QuantizedConvLayer { conv, .. }) = &node.layer {
             let (from, to) = (net.shapes[node.inputs[0]], net.shapes[node.output]);
             let plane = [from.height, from.width];
             let windows = match conv.transposed {
@@ -206,7 +209,8 @@ fn halos(net: &Net) -> Vec<Halo> {
     halos
 }
 
-/// Few channels are not padded to a block where only convolutions read them, as an image's are.
+/// Few channels are not padded to a block where only convolutions read them, or what makes bytes of them, as an image's
+/// are.
 fn is_planar(net: &Net, value: Value) -> bool {
     const FEW: usize = 8;
     let readers = || net.nodes.iter().filter(|node| node.inputs.contains(&value));
@@ -214,6 +218,7 @@ fn is_planar(net: &Net, value: Value) -> bool {
         Layer::Conv(conv) => {
             conv.groups == 1 && !conv.transposed && node.inputs[0] == value && node.inputs.get(1) != Some(&value)
         }
+        Layer::Quantize(_) => true,
         _ => false,
     };
     let few = net.shapes[value].channels <= FEW && net.inputs.contains(&value) && !net.outputs.contains(&value);
@@ -221,6 +226,11 @@ fn is_planar(net: &Net, value: Value) -> bool {
 }
 
 impl Homes {
+    /// How many numbers of a value lie where one `f32` does.
+    fn of_number(&self, value: Value) -> usize {
+        if self.zero_points[value].is_some() { size_of::<f32>() } else { 1 }
+    }
+
     fn own_place(&self, net: &Net, value: Value, offset: usize) -> Place {
         match self.planar[value] {
             true => Place::planar(offset, net.shapes[value], self.halos[value]),

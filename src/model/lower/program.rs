@@ -1,8 +1,9 @@
 //! A net that is ready to run: calls of kernels, one after the other, over one arena.
 
 use strongroom_kernels::{
-    Arena, Attention, Channelwise, Conv, Depthwise, Finish, LayerNorm, Level, Operation, Place, Pool, combine,
-    fill_halo, from_planar, mean_of_planes, softmax, to_planar,
+    Arena, Attention, Channelwise, Conv, Depthwise, Finish, LayerNorm, Level, Operation, Place, Pool, Quantization,
+    QuantizedConv, QuantizedDepthwise, Sum, Window, bytes_mut, combine, dequantize, fill_halo, from_planar,
+    max_of_bytes, mean_of_planes, quantize, softmax, to_planar,
 };
 
 use super::view::Spread;
@@ -33,6 +34,8 @@ pub(super) struct Tensors {
 pub(super) struct Step {
     pub(super) call: Call,
     pub(super) output: Place,
+    /// The byte that means zero, where the result is bytes; places of bytes count bytes.
+    pub(super) zero_point: Option<u8>,
 }
 
 /// A kernel, and what it is computed from.
@@ -62,6 +65,18 @@ pub(super) enum Call {
     Pad { input: Place, before: [usize; 2] },
     /// From one channel of the input on, to one of the output on.
     Copy { input: Place, from: usize, to: usize },
+    /// Numbers as bytes.
+    Quantize { input: Place, to: Quantization },
+    /// What bytes mean.
+    Dequantize { input: Place, from: Quantization },
+    /// Convolution of bytes.
+    QuantizedConv { conv: QuantizedConv, input: Place, added: Option<Place> },
+    /// Convolution of each channel of bytes by itself.
+    QuantizedDepthwise { conv: QuantizedDepthwise, input: Place },
+    /// Two values in bytes, the first of which is as said.
+    QuantizedSum { sum: Sum, inputs: [Place; 2], from: Quantization },
+    /// The largest byte of windows.
+    MaxOfBytes { window: Window, input: Place },
 }
 
 impl Program {
@@ -97,6 +112,8 @@ impl Step {
         match &self.call {
             Call::Attention { attention, inputs, .. } => attention.scratch(level, &inputs[0]),
             Call::Phase { made, .. } => made.len(),
+            // What lies behind a value of bytes is read, though it does not count.
+            Call::QuantizedDepthwise { conv, .. } => conv.beyond().div_ceil(size_of::<f32>()),
             _ => 0,
         }
     }
@@ -125,9 +142,23 @@ impl Step {
                 clear(arena, output);
                 lay(arena, input, output, *before, [1, 1]);
             }
-            Call::Copy { input, from, to } => copy(arena, input, *from, output, *to),
+            Call::Copy { input, from, to } => match self.zero_point {
+                Some(_) => copy(bytes_mut(arena), input, *from, output, *to),
+                None => copy(arena, input, *from, output, *to),
+            },
+            Call::Quantize { input, to } => quantize(level, arena, input, output, *to),
+            Call::Dequantize { input, from } => dequantize(level, arena, input, output, *from),
+            Call::QuantizedConv { conv, input, added } => conv.run(arena, input, added.as_ref(), output),
+            Call::QuantizedDepthwise { conv, input } => conv.run(arena, input, output),
+            Call::QuantizedSum { sum, inputs: [first, second], from } => {
+                sum.run(level, arena, [first, second], output, *from);
+            }
+            Call::MaxOfBytes { window, input } => max_of_bytes(level, *window, arena, input, output),
         }
-        fill_halo(arena, output);
+        match self.zero_point {
+            Some(zero) => fill_halo(bytes_mut(arena), output, zero),
+            None => fill_halo(arena, output, 0.0),
+        }
     }
 }
 
@@ -156,7 +187,7 @@ fn lay(arena: &mut [f32], from: &Place, to: &Place, first: [usize; 2], stride: [
 
 /// Reads a tensor whose axes stand in another order.
 fn gather(arena: &mut [f32], tensor: &[f32], place: &Place, spread: &Spread) {
-    fill_halo(arena, place);
+    fill_halo(arena, place, 0.0);
     each(place, spread, |at, number| arena[at] = number.map_or(0.0, |number| tensor[number]));
 }
 
@@ -186,7 +217,7 @@ fn each(place: &Place, spread: &Spread, mut visit: impl FnMut(usize, Option<usiz
 }
 
 /// Copies pixel by pixel, for channels that begin within a block.
-fn copy(arena: &mut [f32], input: &Place, first: usize, output: &Place, to: usize) {
+fn copy<N: Copy>(arena: &mut [N], input: &Place, first: usize, output: &Place, to: usize) {
     let shape = input.shape;
     let pixels = shape.height * shape.width;
     let count = (shape.channels - first).min(output.shape.channels - to);

@@ -3,6 +3,7 @@
 mod constant;
 mod numberwise;
 mod pattern;
+mod quantized;
 mod window;
 
 use std::collections::BTreeMap;
@@ -20,9 +21,9 @@ use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, Softmax, SoftmaxKind};
 
 use super::TypedNode;
-use super::layer::{ConvLayer, Held, Layer};
+use super::layer::{ConvLayer, Layer};
 use super::view::View;
-use constant::numbers;
+pub(super) use quantized::is_weights;
 
 /// A layer and what it is computed from; what is constant is in the layer.
 #[derive(Debug, Clone)]
@@ -98,6 +99,9 @@ impl<'a> Seen<'a> {
     /// The layer that the node is, if its shapes are known and all its numbers are `f32`.
     fn layer(&self) -> Option<Recognised> {
         let [output] = &self.node.outputs[..] else { return None };
+        if let Some(layer) = self.quantize().or_else(|| self.dequantize()) {
+            return Some(layer);
+        }
         if output.fact.konst.is_some() || output.fact.datum_type != f32::datum_type() {
             return None;
         }
@@ -275,9 +279,10 @@ impl<'a> Seen<'a> {
 
     /// A matrix product with constant weights over the last axis: a convolution of one pixel.
     fn linear(&self, product: &EinSum) -> Option<Recognised> {
-        let (dims, weights) = (self.dims(0)?, self.constant(1)?);
+        let dims = self.dims(0)?;
+        let shape = self.fact(1)?.shape.as_concrete()?;
         let is_plain = self.node.inputs.len() == 2 && product.q_params.is_none();
-        let [rows, columns] = *is_plain.then(|| weights.shape())? else { return None };
+        let [rows, columns] = *is_plain.then_some(shape)? else { return None };
         let view = match self.made(0) {
             Some(view) => view,
             None => View::channels_last(dims.len())?,
@@ -297,11 +302,11 @@ impl<'a> Seen<'a> {
             return None;
         };
         let (inputs, outputs) = (*dims.last()?, *self.output_dims().last()?);
-        let is_whole = rows * columns == inputs * outputs && numbers(&weights).is_some();
+        let is_whole = rows * columns == inputs * outputs;
         let layer = is_whole.then_some(ConvLayer {
             window: Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], before: [0, 0] },
             groups: 1,
-            weights: Held { tensor: weights, order, scale: Vec::new() },
+            weights: self.weights(order, outputs)?,
             bias: vec![0.0; outputs],
             adds: false,
             transposed: false,

@@ -39,7 +39,7 @@ impl Memory {
         let mut taken: Vec<Taken> = Vec::new();
         for (value, (first, last)) in by_birth {
             taken.retain(|other| other.last >= first);
-            let len = homes.own_place(net, value, 0).len().next_multiple_of(LANES);
+            let len = homes.own_place(net, value, 0).len().div_ceil(homes.of_number(value)).next_multiple_of(LANES);
             let start = first_gap(&mut taken, len);
             taken.push(Taken { start, end: start + len, last });
             memory.offsets[value] = Some(start);
@@ -56,7 +56,8 @@ impl Memory {
     /// Where `value` lies.
     pub(super) fn place(&self, net: &Net, homes: &Homes, value: Value) -> Place {
         let (root, plane) = homes.root(value);
-        let whole = homes.own_place(net, root, self.offsets[root].unwrap_or_default());
+        let offset = self.offsets[root].unwrap_or_default() * homes.of_number(root);
+        let whole = homes.own_place(net, root, offset);
         match root == value {
             true => whole,
             // Of as many pixels, in other rows perhaps.

@@ -1,13 +1,11 @@
 //! Convolutions and pooling over images.
 
-use std::sync::Arc;
-
 use strongroom_kernels::{Finish, Order, Pool, Pooling, Shape, Window};
 use tract_onnx::prelude::Tensor;
 use tract_onnx::tract_core::ops::cnn::{Conv, Deconv, KernelFormat, PaddingSpec, PoolSpec};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 
-use super::super::layer::{ConvLayer, Held, Layer, joined_groups};
+use super::super::layer::{ConvLayer, Layer, joined_groups};
 use super::constant::{numbers, spread};
 use super::{Recognised, Seen};
 
@@ -19,20 +17,21 @@ const MOST_PHASES: usize = 64;
 
 impl Seen<'_> {
     pub(super) fn conv(&self, conv: &Conv) -> Option<Recognised> {
-        let ((view, from), weights, bias) = (self.planes(0)?, self.constant(1)?, self.constant(2)?);
+        let ((view, from), bias) = (self.planes(0)?, self.constant(2)?);
         let window = window(&conv.pool_spec, from)?;
         let fits = conv.kernel_fmt == KernelFormat::OIHW && conv.q_params.is_none();
-        let [out_channels, of_group, rows, columns] = *weights.shape() else { return None };
+        let weights = self.weights(Order::OutputFirst, conv.pool_spec.output_channels)?;
+        let [out_channels, of_group, rows, columns] = *weights.tensor.shape() else { return None };
         let is_whole = fits
             && [rows, columns] == window.kernel
             && out_channels == conv.pool_spec.output_channels
             && of_group * conv.group == from.channels
             && out_channels % conv.group == 0
-            && is_compact(&weights, conv.group);
+            && is_compact(&weights.tensor, conv.group);
         let layer = is_whole.then_some(ConvLayer {
             window,
             groups: conv.group,
-            weights: held(&weights)?,
+            weights,
             bias: spread(numbers(&bias)?, out_channels)?,
             adds: false,
             transposed: false,
@@ -66,7 +65,7 @@ impl Seen<'_> {
 
     /// A transposed convolution that is one convolution for each remainder of the stride.
     pub(super) fn deconv(&self, conv: &Deconv) -> Option<Recognised> {
-        let ((view, from), weights, bias) = (self.planes(0)?, self.constant(1)?, self.constant(2)?);
+        let ((view, from), bias) = (self.planes(0)?, self.constant(2)?);
         let spec = &conv.pool_spec;
         let before = match &spec.padding {
             PaddingSpec::Valid => [0, 0],
@@ -78,7 +77,8 @@ impl Seen<'_> {
             && conv.group == 1
             && conv.kernel_format == KernelFormat::OIHW
             && spec.dilations().iter().all(|dilation| *dilation == 1);
-        let [out_channels, in_channels, rows, columns] = *is_plain.then(|| weights.shape())? else { return None };
+        let weights = is_plain.then(|| self.weights(Order::OutputFirst, spec.output_channels))??;
+        let [out_channels, in_channels, rows, columns] = *weights.tensor.shape() else { return None };
         let stride = [spec.stride(0), spec.stride(1)];
         let window = Window { kernel: [rows, columns], stride, dilation: [1, 1], before };
         if stride[0].saturating_mul(stride[1]) > MOST_PHASES
@@ -90,7 +90,7 @@ impl Seen<'_> {
         let layer = ConvLayer {
             window,
             groups: 1,
-            weights: held(&weights)?,
+            weights,
             bias: spread(numbers(&bias)?, out_channels)?,
             adds: false,
             transposed: true,
@@ -122,10 +122,4 @@ fn window(spec: &PoolSpec, from: Shape) -> Option<Window> {
         dilation: [spec.dilation(0), spec.dilation(1)],
         before: [pads[0].pad_before, pads[1].pad_before],
     })
-}
-
-/// Weights of a convolution, where they are `f32`.
-fn held(weights: &Arc<Tensor>) -> Option<Held> {
-    numbers(weights)?;
-    Some(Held { tensor: Arc::clone(weights), order: Order::OutputFirst, scale: Vec::new() })
 }

@@ -1,0 +1,348 @@
+//! Sums of products of bytes, for a block of sixteen channels: what quantized convolutions are written in.
+//!
+//! `unsafe` in this file: as in [`crate::simd`], every method is a few instructions of the set it is named after, which
+//! the processor has by the trait's contract; pointers are good for as many bytes as each method says.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Vnni, Wide};
+
+use crate::Level;
+use crate::simd::{LANES, Portable, Simd};
+
+/// Products that are added at once.
+pub(super) const QUAD: usize = 4;
+
+/// An instruction set's way with sixteen sums of products of bytes.
+///
+/// # Safety
+/// Methods may be called only on a processor that has the set, and that of `Floats`.
+pub(super) trait Dots: Copy {
+    /// What sums are finished with.
+    type Floats: Simd;
+    /// Sixteen sums.
+    type Sums: Copy;
+    /// Four weights of each of sixteen channels.
+    type Weights: Copy;
+    /// Four bytes, the same for all channels.
+    type Quad: Copy;
+    /// Four bytes of each of sixteen channels.
+    type Four: Copy;
+
+    /// Sixteen sums from memory.
+    unsafe fn load(from: *const i32) -> Self::Sums;
+    unsafe fn store(sums: Self::Sums, to: *mut i32);
+    /// Weights as [`Set::write`] has written them: [`Set::weight_bytes`] of them.
+    unsafe fn weights(from: *const i8) -> Self::Weights;
+    /// Four bytes that are neighbours.
+    unsafe fn quad(from: *const u8) -> Self::Quad;
+    /// Of each channel of a block the bytes of four pixels, `apart` bytes from one to the next.
+    unsafe fn four(from: *const u8, apart: usize) -> Self::Four;
+    unsafe fn dot(sums: Self::Sums, quad: Self::Quad, weights: Self::Weights) -> Self::Sums;
+    unsafe fn dot_each(sums: Self::Sums, four: Self::Four, weights: Self::Weights) -> Self::Sums;
+    unsafe fn floats(sums: Self::Sums) -> <Self::Floats as Simd>::Block;
+}
+
+/// An instruction set that sums of products are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Set {
+    Portable,
+    /// AVX2: products of two pairs in 16 bits, which cannot overflow.
+    #[cfg(target_arch = "x86_64")]
+    Wide,
+    /// AVX-512 with VNNI: products of four.
+    #[cfg(target_arch = "x86_64")]
+    Vnni,
+}
+
+impl Set {
+    /// The best one of a level on this processor; not every one with AVX-512 has VNNI.
+    pub(super) fn of(level: Level) -> Self {
+        level.require();
+        match level {
+            Level::Portable => Self::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => Self::Wide,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => {
+                let has = std::is_x86_feature_detected!("avx512bw") && std::is_x86_feature_detected!("avx512vnni");
+                if has { Self::Vnni } else { Self::Wide }
+            }
+        }
+    }
+
+    /// Output blocks of a tile.
+    pub(super) fn blocks(self) -> usize {
+        match self {
+            Self::Portable => 1,
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide => 1,
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => 2,
+        }
+    }
+
+    /// Pixels whose sums a tile keeps in registers.
+    pub(super) fn pixels(self) -> usize {
+        match self {
+            Self::Portable => 2,
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide => 4,
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => 14,
+        }
+    }
+
+    /// Bytes that four weights of sixteen channels take.
+    pub(super) fn weight_bytes(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide => 2 * LANES * QUAD,
+            _ => LANES * QUAD,
+        }
+    }
+
+    /// Writes four weights of sixteen channels to [`Set::weight_bytes`] bytes.
+    pub(super) fn write(self, weights: &[[i8; QUAD]; LANES], to: &mut [i8]) {
+        let bytes: Vec<i8> = match self {
+            // The first and the third of each channel in 16 bits, then the second and the fourth.
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide => {
+                let wide = |weight: i8| i16::from(weight).to_le_bytes().map(|byte| byte as i8);
+                let pairs =
+                    |first: usize| weights.iter().flat_map(move |four| [wide(four[first]), wide(four[first + 2])]);
+                pairs(0).chain(pairs(1)).flatten().collect()
+            }
+            _ => weights.iter().flatten().copied().collect(),
+        };
+        to.copy_from_slice(&bytes);
+    }
+
+    /// Runs `work`, compiled for this set.
+    pub(super) fn run<W: Work>(self, work: W) {
+        match self {
+            // SAFETY: every processor has it.
+            Self::Portable => unsafe { work.run::<Portable>() },
+            // SAFETY: `of` saw that the processor has it.
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide => unsafe { wide(work) },
+            // SAFETY: `of` saw that the processor has it.
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => unsafe { vnni(work) },
+        }
+    }
+}
+
+/// Work that is written over the set.
+pub(super) trait Work {
+    /// Does it. To be `#[inline(always)]`, so that it is compiled as a part of a function with the set's instructions.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `D`.
+    unsafe fn run<D: Dots>(self);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn wide<W: Work>(work: W) {
+    // SAFETY: the caller's processor has AVX2 and FMA.
+    unsafe { work.run::<Wide>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,fma")]
+unsafe fn vnni<W: Work>(work: W) {
+    // SAFETY: the caller's processor has AVX-512 with VNNI.
+    unsafe { work.run::<Vnni>() }
+}
+
+impl Dots for Portable {
+    type Floats = Self;
+    type Sums = [i32; LANES];
+    type Weights = [[i8; QUAD]; LANES];
+    type Quad = [u8; QUAD];
+    type Four = [[u8; QUAD]; LANES];
+
+    #[inline(always)]
+    unsafe fn load(from: *const i32) -> Self::Sums {
+        // SAFETY: good for sixteen numbers, by the caller.
+        unsafe { from.cast::<Self::Sums>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(sums: Self::Sums, to: *mut i32) {
+        // SAFETY: as for `load`.
+        unsafe { to.cast::<Self::Sums>().write_unaligned(sums) }
+    }
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> Self::Weights {
+        // SAFETY: good for 64 bytes, by the caller.
+        unsafe { from.cast::<Self::Weights>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn quad(from: *const u8) -> Self::Quad {
+        // SAFETY: good for four bytes, by the caller.
+        unsafe { from.cast::<Self::Quad>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn four(from: *const u8, apart: usize) -> Self::Four {
+        // SAFETY: good for sixteen bytes at each pixel, by the caller.
+        let pixels: [[u8; LANES]; QUAD] =
+            std::array::from_fn(|pixel| unsafe { from.add(pixel * apart).cast::<[u8; LANES]>().read_unaligned() });
+        std::array::from_fn(|lane| std::array::from_fn(|pixel| pixels[pixel][lane]))
+    }
+    #[inline(always)]
+    unsafe fn dot(sums: Self::Sums, quad: Self::Quad, weights: Self::Weights) -> Self::Sums {
+        std::array::from_fn(|lane| sums[lane].wrapping_add(products(quad, weights[lane])))
+    }
+    #[inline(always)]
+    unsafe fn dot_each(sums: Self::Sums, four: Self::Four, weights: Self::Weights) -> Self::Sums {
+        std::array::from_fn(|lane| sums[lane].wrapping_add(products(four[lane], weights[lane])))
+    }
+    #[inline(always)]
+    unsafe fn floats(sums: Self::Sums) -> [f32; LANES] {
+        sums.map(|sum| sum as f32)
+    }
+}
+
+#[inline(always)]
+fn products(bytes: [u8; QUAD], weights: [i8; QUAD]) -> i32 {
+    bytes.iter().zip(weights).map(|(byte, weight)| i32::from(*byte) * i32::from(weight)).sum()
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Dots;
+    use crate::simd::{Avx2, Avx512};
+
+    /// AVX-512 F and BW with VNNI: sixteen sums are one register, and four products of each one instruction.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Vnni;
+
+    // SAFETY (of every block below): the instruction is in AVX-512 F, BW or VNNI, which the caller's processor has, and
+    // pointers are good for the bytes that unaligned moves touch.
+    impl Dots for Vnni {
+        type Floats = Avx512;
+        type Sums = __m512i;
+        type Weights = __m512i;
+        type Quad = __m512i;
+        type Four = __m512i;
+
+        #[inline(always)]
+        unsafe fn load(from: *const i32) -> __m512i {
+            unsafe { _mm512_loadu_si512(from.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn store(sums: __m512i, to: *mut i32) {
+            unsafe { _mm512_storeu_si512(to.cast(), sums) }
+        }
+        #[inline(always)]
+        unsafe fn weights(from: *const i8) -> __m512i {
+            unsafe { _mm512_loadu_si512(from.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn quad(from: *const u8) -> __m512i {
+            unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
+        }
+        #[inline(always)]
+        unsafe fn four(from: *const u8, apart: usize) -> __m512i {
+            unsafe {
+                let pixels = if apart == 16 {
+                    _mm512_loadu_si512(from.cast())
+                } else {
+                    let pixel = |at: usize| _mm_loadu_si128(from.add(at * apart).cast());
+                    let first = _mm512_castsi128_si512(pixel(0));
+                    let second = _mm512_inserti32x4::<1>(first, pixel(1));
+                    let third = _mm512_inserti32x4::<2>(second, pixel(2));
+                    _mm512_inserti32x4::<3>(third, pixel(3))
+                };
+                // Four channels of all pixels into each quarter, then pixel beside pixel in each of its channels.
+                let quarters = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+                let turn = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+                let gathered = _mm512_permutexvar_epi32(quarters, pixels);
+                _mm512_shuffle_epi8(gathered, _mm512_broadcast_i32x4(turn))
+            }
+        }
+        #[inline(always)]
+        unsafe fn dot(sums: __m512i, quad: __m512i, weights: __m512i) -> __m512i {
+            unsafe { _mm512_dpbusd_epi32(sums, quad, weights) }
+        }
+        #[inline(always)]
+        unsafe fn dot_each(sums: __m512i, four: __m512i, weights: __m512i) -> __m512i {
+            unsafe { _mm512_dpbusd_epi32(sums, four, weights) }
+        }
+        #[inline(always)]
+        unsafe fn floats(sums: __m512i) -> __m512 {
+            unsafe { _mm512_cvtepi32_ps(sums) }
+        }
+    }
+
+    /// AVX2: sixteen sums are two registers; bytes are widened to 16 bits, the first and the third beside each other, and
+    /// the second and the fourth.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Wide;
+
+    // SAFETY (of every block below): the instruction is in AVX2, which the caller's processor has, and pointers are good
+    // for the bytes that unaligned moves touch.
+    impl Dots for Wide {
+        type Floats = Avx2;
+        type Sums = [__m256i; 2];
+        /// First and third of eight channels, of eight others; second and fourth.
+        type Weights = [__m256i; 4];
+        type Quad = [__m256i; 2];
+        type Four = [__m256i; 4];
+
+        #[inline(always)]
+        unsafe fn load(from: *const i32) -> [__m256i; 2] {
+            unsafe { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(8).cast())] }
+        }
+        #[inline(always)]
+        unsafe fn store(sums: [__m256i; 2], to: *mut i32) {
+            unsafe {
+                _mm256_storeu_si256(to.cast(), sums[0]);
+                _mm256_storeu_si256(to.add(8).cast(), sums[1]);
+            }
+        }
+        #[inline(always)]
+        unsafe fn weights(from: *const i8) -> [__m256i; 4] {
+            unsafe { std::array::from_fn(|at| _mm256_loadu_si256(from.add(32 * at).cast())) }
+        }
+        #[inline(always)]
+        unsafe fn quad(from: *const u8) -> [__m256i; 2] {
+            unsafe {
+                let quad = _mm256_set1_epi32(from.cast::<i32>().read_unaligned());
+                [_mm256_and_si256(quad, _mm256_set1_epi16(0xff)), _mm256_srli_epi16::<8>(quad)]
+            }
+        }
+        #[inline(always)]
+        unsafe fn four(from: *const u8, apart: usize) -> [__m256i; 4] {
+            unsafe {
+                let pair = |first: usize| {
+                    let (a, b) = (from.add(first * apart).cast(), from.add((first + 2) * apart).cast());
+                    let (a, b) = (_mm_loadu_si128(a), _mm_loadu_si128(b));
+                    [_mm_unpacklo_epi8(a, b), _mm_unpackhi_epi8(a, b)].map(|pairs| _mm256_cvtepu8_epi16(pairs))
+                };
+                let ([first, second], [third, fourth]) = (pair(0), pair(1));
+                [first, second, third, fourth]
+            }
+        }
+        #[inline(always)]
+        unsafe fn dot(sums: [__m256i; 2], quad: [__m256i; 2], weights: [__m256i; 4]) -> [__m256i; 2] {
+            unsafe { Self::dot_each(sums, [quad[0], quad[0], quad[1], quad[1]], weights) }
+        }
+        #[inline(always)]
+        unsafe fn dot_each(sums: [__m256i; 2], four: [__m256i; 4], weights: [__m256i; 4]) -> [__m256i; 2] {
+            unsafe {
+                std::array::from_fn(|half| {
+                    let first = _mm256_madd_epi16(four[half], weights[half]);
+                    let second = _mm256_madd_epi16(four[half + 2], weights[half + 2]);
+                    _mm256_add_epi32(sums[half], _mm256_add_epi32(first, second))
+                })
+            }
+        }
+        #[inline(always)]
+        unsafe fn floats(sums: [__m256i; 2]) -> [__m256; 2] {
+            unsafe { sums.map(|half| _mm256_cvtepi32_ps(half)) }
+        }
+    }
+}
