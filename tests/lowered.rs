@@ -39,8 +39,9 @@ fn random(count: usize, seed: u32) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-/// Compares the graph in `file` with plain tract on `rounds` random inputs, one session answering them all.
-fn compare(file: &Path, rounds: u32) {
+/// Compares the graph in `file` with plain tract on `rounds` random inputs, one session answering them all; `apart` is of
+/// the largest number of an output.
+fn compare(file: &Path, rounds: u32, apart: f32) {
     let shown = file.display();
     let files = Files::from([("m.onnx".to_owned(), std::fs::read(file).unwrap().into())]);
     let graph = Graph::load(&files, "m.onnx", &Binding::default()).unwrap_or_else(|error| panic!("{shown}: {error:?}"));
@@ -67,13 +68,18 @@ fn compare(file: &Path, rounds: u32) {
             let (Some(found), Ok(expected)) = (found.values::<f32>(), expected.as_slice::<f32>()) else { continue };
             let largest = expected.iter().fold(f32::MIN_POSITIVE, |largest, number| largest.max(number.abs()));
             let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(off <= APART * largest, "{shown}, {}: {off} apart, of {largest}", port.name);
+            assert!(off <= apart * largest, "{shown}, {}: {off} apart, of {largest}", port.name);
         }
     }
 }
 
 fn compare_small(name: &str) {
-    compare(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lowered").join(name).with_extension("onnx"), 3);
+    compare(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lowered").join(name).with_extension("onnx"), 3, APART);
+}
+
+/// Of graphs whose scales are powers of two: nothing but bytes is rounded, so all answer the same.
+fn compare_exactly(name: &str) {
+    compare(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lowered").join(name).with_extension("onnx"), 9, 0.0);
 }
 
 #[test]
@@ -85,7 +91,7 @@ fn the_graphs_of_the_sample_bundles_answer_as_on_tract_alone() {
     assert_eq!(graphs.len(), 7, "{graphs:?}");
     // Our trees stand in for tract's before it types a graph: there is nothing of tract's to compare them with.
     for graph in graphs.iter().filter(|graph| !graph.ends_with("iris_rf.onnx")) {
-        compare(graph, 2);
+        compare(graph, 2, APART);
     }
 }
 
@@ -137,4 +143,19 @@ fn a_graph_whose_padding_is_beyond_memory_is_left_to_tract() {
 #[test]
 fn several_images_are_computed_one_by_one() {
     compare_small("three_images");
+}
+
+#[test]
+fn a_quantized_network_answers_as_the_numbers_that_its_bytes_mean() {
+    compare_exactly("quantized");
+}
+
+#[test]
+fn signed_bytes_are_quantized_as_unsigned_ones() {
+    compare_exactly("quantized_signed");
+}
+
+#[test]
+fn quantized_weights_that_the_kernels_do_not_know_are_computed_as_numbers() {
+    compare_exactly("quantized_in_part");
 }

@@ -10,6 +10,8 @@ mod operator;
 mod plan;
 mod program;
 mod recognise;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};

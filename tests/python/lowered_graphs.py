@@ -37,6 +37,25 @@ class Graph:
         shape = (outs, ins, side, side) if kind == "Conv" else (ins, outs, side, side)
         return self.op(kind, value, self.weights(*shape), self.weights(outs), **attributes)
 
+    def rounded(self, value: str, power: int, zero: int, kind=np.uint8) -> str:
+        """The value as bytes and as numbers again: how a quantized graph says what a value is written in. With powers of
+        two for scales nothing but bytes is rounded, so that every way to compute a graph gives the same answer."""
+        of = self.constant(np.float32(2.0**power)), self.constant(kind(zero))
+        return self.op("DequantizeLinear", self.op("QuantizeLinear", value, *of), *of)
+
+    def whole_weights(self, *shape: int, axis: int = 0) -> str:
+        """Weights in bytes, with a scale for each index of `axis`."""
+        count = shape[axis]
+        scales = np.exp2(self.random.integers(-10, -7, count)).astype(np.float32)
+        numbers = self.random.integers(-127, 128, shape).astype(np.int8)
+        return self.op("DequantizeLinear", self.constant(numbers), self.constant(scales), self.constant(np.zeros(count, np.int8)), axis=axis)
+
+    def whole_bias(self, count: int) -> str:
+        return self.constant((self.random.integers(-500, 500, count) / 1024).astype(np.float32))
+
+    def whole_conv(self, value: str, outs: int, ins: int, side: int, **attributes) -> str:
+        return self.op("Conv", value, self.whole_weights(outs, ins, side, side), self.whole_bias(outs), **attributes)
+
     def save(self, path: pathlib.Path, *outputs: str):
         ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)]
         answers = [helper.make_empty_tensor_value_info(name) for name in outputs]
@@ -137,11 +156,48 @@ def attention_in_windows() -> tuple:
     return graph, graph.op("MatMul", graph.op("Softmax", graph.op("MatMul", query, key), axis=-1), value)
 
 
+def quantized() -> tuple:
+    graph = Graph(1, 3, 29, 27)
+    x = graph.rounded("x", -7, 128)
+    stem = graph.rounded(graph.op("Relu", graph.whole_conv(x, 40, 3, 5, pads=[2, 2, 2, 2], strides=[2, 2])), -6, 0)
+    pooled = graph.rounded(graph.op("MaxPool", stem, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]), -6, 0)
+    each = graph.rounded(graph.whole_conv(pooled, 40, 1, 3, pads=[1, 1, 1, 1], group=40), -5, 120)
+    wide = graph.rounded(graph.whole_conv(each, 40, 40, 1), -5, 131)
+    added = graph.rounded(graph.op("Add", wide, pooled), -5, 100)
+    smaller = graph.rounded(graph.whole_conv(added, 40, 1, 5, pads=[2, 2, 2, 2], strides=[2, 2], group=40), -4, 128)
+    leaky = graph.op("LeakyRelu", graph.whole_conv(smaller, 56, 40, 1), alpha=0.25)
+    mean = graph.rounded(graph.op("Flatten", graph.op("GlobalAveragePool", graph.rounded(leaky, -4, 20))), -5, 30)
+    return graph, graph.rounded(graph.op("Gemm", mean, graph.whole_weights(11, 56), graph.whole_bias(11), transB=1), -4, 128)
+
+
+def quantized_signed() -> tuple:
+    graph = Graph(1, 20, 9, 9)
+    x = graph.rounded("x", -7, -3, np.int8)
+    first = graph.rounded(graph.whole_conv(x, 24, 20, 3, pads=[1, 1, 1, 1]), -4, 5, np.int8)
+    second = graph.rounded(graph.whole_conv(first, 24, 24, 3, pads=[1, 1, 1, 1]), -2, -10, np.int8)
+    return graph, graph.rounded(graph.op("Add", first, second), -2, 0, np.int8)
+
+
+def quantized_in_part() -> tuple:
+    """Weights that mean zero by another byte, scales by input channel, groups, and a sum of what is read once more."""
+    graph = Graph(1, 32, 8, 8)
+    bytes_of = lambda *shape: graph.constant(graph.random.integers(0, 255, shape).astype(np.uint8))
+    unsigned = lambda zero, *shape: graph.op("DequantizeLinear", bytes_of(*shape), graph.constant(np.float32(2**-9)), graph.constant(np.uint8(zero)))
+    x = graph.rounded("x", -7, 128)
+    first = graph.rounded(graph.op("Conv", x, unsigned(117, 24, 32, 1, 1), graph.whole_bias(24)), -5, 128)
+    grouped = graph.op("Conv", x, graph.whole_weights(32, 16, 3, 3), graph.whole_bias(32), group=2, pads=[1, 1, 1, 1])
+    middle = graph.op("Conv", first, unsigned(128, 8, 24, 1, 1))
+    flat = graph.rounded(graph.op("Flatten", graph.op("GlobalAveragePool", first)), -7, 128)
+    by_input = graph.op("MatMul", flat, graph.whole_weights(24, 9, axis=0))
+    by_output = graph.op("MatMul", flat, graph.whole_weights(24, 9, axis=1))
+    return graph, graph.rounded(grouped, -4, 128), middle, graph.op("Add", middle, middle), by_input, by_output
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
     for make in (
         residual, squeeze_and_excite, concatenated, transposed, groups, overhanging_average, far_padding, three_images, transformer,
-        attention_in_windows,
+        attention_in_windows, quantized, quantized_signed, quantized_in_part,
     ):
         graph, *outputs = make()
         graph.save(folder / f"{make.__name__}.onnx", *outputs)

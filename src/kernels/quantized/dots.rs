@@ -95,24 +95,29 @@ impl Set {
     /// Bytes that four weights of sixteen channels take.
     pub(super) fn weight_bytes(self) -> usize {
         match self {
+            Self::Portable => 2 * LANES * QUAD,
             #[cfg(target_arch = "x86_64")]
             Self::Wide => 2 * LANES * QUAD,
-            _ => LANES * QUAD,
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => LANES * QUAD,
         }
     }
 
     /// Writes four weights of sixteen channels to [`Set::weight_bytes`] bytes.
     pub(super) fn write(self, weights: &[[i8; QUAD]; LANES], to: &mut [i8]) {
+        let wide = |weight: i8| i16::from(weight).to_le_bytes().map(|byte| byte as i8);
         let bytes: Vec<i8> = match self {
+            // In 16 bits, the first of all channels first.
+            Self::Portable => (0..QUAD).flat_map(|at| weights.iter().flat_map(move |four| wide(four[at]))).collect(),
             // The first and the third of each channel in 16 bits, then the second and the fourth.
             #[cfg(target_arch = "x86_64")]
             Self::Wide => {
-                let wide = |weight: i8| i16::from(weight).to_le_bytes().map(|byte| byte as i8);
-                let pairs =
+                let pair =
                     |first: usize| weights.iter().flat_map(move |four| [wide(four[first]), wide(four[first + 2])]);
-                pairs(0).chain(pairs(1)).flatten().collect()
+                pair(0).chain(pair(1)).flatten().collect()
             }
-            _ => weights.iter().flatten().copied().collect(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => weights.iter().flatten().copied().collect(),
         };
         to.copy_from_slice(&bytes);
     }
@@ -158,9 +163,9 @@ unsafe fn vnni<W: Work>(work: W) {
 impl Dots for Portable {
     type Floats = Self;
     type Sums = [i32; LANES];
-    type Weights = [[i8; QUAD]; LANES];
+    type Weights = [[i16; LANES]; QUAD];
     type Quad = [u8; QUAD];
-    type Four = [[u8; QUAD]; LANES];
+    type Four = [[u8; LANES]; QUAD];
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> Self::Sums {
@@ -174,7 +179,7 @@ impl Dots for Portable {
     }
     #[inline(always)]
     unsafe fn weights(from: *const i8) -> Self::Weights {
-        // SAFETY: good for 64 bytes, by the caller.
+        // SAFETY: good for 128 bytes, by the caller.
         unsafe { from.cast::<Self::Weights>().read_unaligned() }
     }
     #[inline(always)]
@@ -185,27 +190,27 @@ impl Dots for Portable {
     #[inline(always)]
     unsafe fn four(from: *const u8, apart: usize) -> Self::Four {
         // SAFETY: good for sixteen bytes at each pixel, by the caller.
-        let pixels: [[u8; LANES]; QUAD] =
-            std::array::from_fn(|pixel| unsafe { from.add(pixel * apart).cast::<[u8; LANES]>().read_unaligned() });
-        std::array::from_fn(|lane| std::array::from_fn(|pixel| pixels[pixel][lane]))
+        std::array::from_fn(|pixel| unsafe { from.add(pixel * apart).cast::<[u8; LANES]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn dot(sums: Self::Sums, quad: Self::Quad, weights: Self::Weights) -> Self::Sums {
-        std::array::from_fn(|lane| sums[lane].wrapping_add(products(quad, weights[lane])))
+        // SAFETY: every processor has it.
+        unsafe { Self::dot_each(sums, quad.map(|byte| [byte; LANES]), weights) }
     }
     #[inline(always)]
-    unsafe fn dot_each(sums: Self::Sums, four: Self::Four, weights: Self::Weights) -> Self::Sums {
-        std::array::from_fn(|lane| sums[lane].wrapping_add(products(four[lane], weights[lane])))
+    unsafe fn dot_each(mut sums: Self::Sums, four: Self::Four, weights: Self::Weights) -> Self::Sums {
+        for (bytes, weights) in four.iter().zip(&weights) {
+            for (sum, (byte, weight)) in sums.iter_mut().zip(bytes.iter().zip(weights)) {
+                // Neither overflows, which would be asked for each.
+                *sum = sum.wrapping_add(i32::from(*byte).wrapping_mul(i32::from(*weight)));
+            }
+        }
+        sums
     }
     #[inline(always)]
     unsafe fn floats(sums: Self::Sums) -> [f32; LANES] {
         sums.map(|sum| sum as f32)
     }
-}
-
-#[inline(always)]
-fn products(bytes: [u8; QUAD], weights: [i8; QUAD]) -> i32 {
-    bytes.iter().zip(weights).map(|(byte, weight)| i32::from(*byte) * i32::from(weight)).sum()
 }
 
 #[cfg(target_arch = "x86_64")]

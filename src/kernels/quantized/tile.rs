@@ -85,7 +85,7 @@ unsafe fn tile_wide<const OB: usize, const P: usize, const STEP: usize>(t: &Tile
 
 unsafe fn tile_portable<const OB: usize, const P: usize, const STEP: usize>(t: &Tile) {
     // SAFETY: the caller's; every processor has this set.
-    unsafe { tile::<Portable, OB, P, STEP>(t, LANES * QUAD) }
+    unsafe { tile::<Portable, OB, P, STEP>(t, 2 * LANES * QUAD) }
 }
 
 macro_rules! by_pixels {
