@@ -6,7 +6,7 @@ import statistics
 SERVED = "## Against a Python server"
 KERNELS = "## Against onnxruntime, graphs alone"
 SIZES, CONNECTIONS, USUAL = ("224 px", "1 MP", "12 MP"), ("1", "8", "32"), "8"
-OURS, PLAIN, DRAFT = "Strongroom", ("workers", "threads"), "workers, draft"
+OURS, REDUCED, PLAIN, DRAFT = "Strongroom", "Strongroom, reduced", ("workers", "threads"), "workers, draft"
 
 
 def middle(turns: list[dict], field: str) -> float:
@@ -26,10 +26,15 @@ def better_plain(model: dict, size: str, connections: str) -> str:
     return max(PLAIN, key=lambda form: middle(model[form]["loads"][size][connections], "requests_per_second"))
 
 
+def beside(peer: str) -> str:
+    """Which of ours does a peer's work: both decode a JPEG at a smaller scale, or neither does."""
+    return REDUCED if peer == DRAFT else OURS
+
+
 def loaded(model: dict, size: str, connections: str, field: str, peer: str | None = None) -> float:
     """Ours by the peer's; without a peer by that of the plain ones which answers more requests."""
     peer = peer or better_plain(model, size, connections)
-    ours, theirs = (middle(model[form]["loads"][size][connections], field) for form in (OURS, peer))
+    ours, theirs = (middle(model[form]["loads"][size][connections], field) for form in (beside(peer), peer))
     return ours / theirs
 
 
@@ -53,7 +58,7 @@ def served(found: dict) -> str:
     return f"""Made by `make bench-peers`, which measures and rewrites this section, `peers.json` and the plot. The peer is `tests/peers/fastapi_app.py`:
 FastAPI, uvicorn with uvloop and httptools, Pillow, numpy, onnxruntime {found["machine"]["onnxruntime"]}. `workers` is one worker a core, each with
 one thread; `threads` is one worker with {cores} threads; `draft` lets Pillow decode a JPEG at a smaller scale, which changes answers
-a little. Models are torchvision's with random weights (`tests/peers/zoo.py`), and our sample. Both sides prepare images alike, and
+a little; beside it stands Strongroom with bundles that do so too (`input.jpeg = "reduced"`). Models are torchvision's with random weights (`tests/peers/zoo.py`), and our sample. Both sides prepare images alike, and
 a run ends where their answers disagree. Load comes from `wrk` on the same cores. Medians of turns: Strongroom, each peer,
 Strongroom again, a new process each time.
 
@@ -76,7 +81,7 @@ first 200 by those of `workers`.
 
 {each}
 
-Requests/s at {USUAL} connections: Strongroom / `workers` / `threads` / `draft`.
+Requests/s at {USUAL} connections: Strongroom / reduced / `workers` / `threads` / `draft`.
 
 {absolute}"""
 
@@ -107,7 +112,7 @@ def cost_ratios(models: dict) -> str:
             lambda form: middle(form["starts"], "first_200_ms"),
             lambda form: middle(form["starts"], "load_ms"),
         ):
-            ratios = {name: cost(model[OURS]) / cost(model[peer]) for name, model in models.items()}
+            ratios = {name: cost(model[beside(peer)]) / cost(model[peer]) for name, model in models.items()}
             cells.append(mean_and_worst(ratios, more_is_better=False))
         rows.append(cells)
     return table(["peer", "memory at rest", "memory under load", "start to first 200", "load"], *rows)
@@ -119,8 +124,8 @@ def ratios_of_models(models: dict) -> str:
         cells = [name]
         for size in SIZES:
             draft = size in model[DRAFT]["loads"]
-            beside = f" ({loaded(model, size, USUAL, 'requests_per_second', DRAFT):.2f})" if draft else ""
-            cells.append(f"{loaded(model, size, USUAL, 'requests_per_second'):.2f}{beside}")
+            by_draft = f" ({loaded(model, size, USUAL, 'requests_per_second', DRAFT):.2f})" if draft else ""
+            cells.append(f"{loaded(model, size, USUAL, 'requests_per_second'):.2f}{by_draft}")
         workers, start = model["workers"], lambda form: middle(form["starts"], "first_200_ms")
         cells += [f"{highest_memory(model[OURS]) / highest_memory(workers):.2f}", f"{start(model[OURS]) / start(workers):.2f}"]
         rows.append(cells)
@@ -132,7 +137,7 @@ def absolute_rates(models: dict) -> str:
     for name, model in models.items():
         cells = [name]
         for size in SIZES:
-            loads = [model[form]["loads"].get(size) for form in (OURS, *PLAIN, DRAFT)]
+            loads = [model[form]["loads"].get(size) for form in (OURS, REDUCED, *PLAIN, DRAFT)]
             cells.append(" / ".join(f"{middle(load[USUAL], 'requests_per_second'):.1f}" if load else "-" for load in loads))
         rows.append(cells)
     return table(["model", *SIZES], *rows)

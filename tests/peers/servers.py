@@ -43,13 +43,14 @@ class Form:
     name: str
     workers: int = 0
     threads: int = CORES
+    #: Whether a JPEG is decoded at a smaller scale.
     draft: bool = False
 
 
-STRONGROOM = Form("Strongroom")
+STRONGROOM, REDUCED = Form("Strongroom"), Form("Strongroom, reduced", draft=True)
 PLAIN = (Form("workers", workers=CORES, threads=1), Form("threads", workers=1))
 DRAFT = Form("workers, draft", workers=CORES, threads=1, draft=True)
-FORMS = (STRONGROOM, *PLAIN, DRAFT)
+FORMS = (STRONGROOM, REDUCED, *PLAIN, DRAFT)
 
 
 class Model:
@@ -65,8 +66,19 @@ class Model:
             (bundle / "labels.txt").write_text("".join(f"class {index}\n" for index in range(1000)))
             (bundle / "model.toml").write_text(ZOO_S.format(name=name))
         place.publish(bundle)
+        place.publish(reduced(bundle, name, place.path / f"{name}-reduced"))
         self.peer_s = place.path / f"{name}.json"
         self.peer_s.write_text(json.dumps(peer_s(bundle)))
+
+
+def reduced(bundle: pathlib.Path, name: str, to: pathlib.Path) -> pathlib.Path:
+    """The same bundle under another name, whose photos are decoded at a smaller scale. Its self-test is of the other one."""
+    shutil.copytree(bundle, to, ignore=shutil.ignore_patterns("self-test"))
+    lines = (bundle / "model.toml").read_text().partition("[[self_test]]")[0].splitlines()
+    lines[lines.index(f'name = "{name}"')] = f'name = "{to.name}"'
+    lines.insert(lines.index("[task.classify.input]") + 1, 'jpeg = "reduced"')
+    (to / "model.toml").write_text("\n".join(lines) + "\n")
+    return to
 
 
 def peer_s(bundle: pathlib.Path) -> dict:
@@ -91,13 +103,13 @@ class Server:
     def __init__(self, model: Model, form: Form):
         self.form, self.log = form, model.place.path / "log"
         self.port = free_port()
-        command, settings = strongroom_s(model, self.port) if form is STRONGROOM else fastapi_s(model, form, self.port)
+        command, settings = fastapi_s(model, form, self.port) if form.workers else strongroom_s(model, form, self.port)
         with self.log.open("wb") as log:
             begun = time.perf_counter()
             self.child = subprocess.Popen(command, env=settings, stdout=log, stderr=log, start_new_session=True)
         ping = self.wait()
         self.first_200_ms = (time.perf_counter() - begun) * 1000
-        self.load_ms = self.load_of_the_log() if form is STRONGROOM else json.loads(ping)["load_ms"]
+        self.load_ms = json.loads(ping)["load_ms"] if form.workers else self.load_of_the_log()
 
     def wait(self) -> bytes:
         deadline = time.monotonic() + PATIENCE
@@ -139,8 +151,9 @@ class Server:
             self.child.wait()
 
 
-def strongroom_s(model: Model, port: int) -> tuple[list[str], dict[str, str]]:
-    settings = {"STRONGROOM_MODEL": model.name, "STRONGROOM_BIND": f"127.0.0.1:{port}", "STRONGROOM_QUEUE": str(QUEUE)}
+def strongroom_s(model: Model, form: Form, port: int) -> tuple[list[str], dict[str, str]]:
+    name = f"{model.name}-reduced" if form.draft else model.name
+    settings = {"STRONGROOM_MODEL": name, "STRONGROOM_BIND": f"127.0.0.1:{port}", "STRONGROOM_QUEUE": str(QUEUE)}
     return [PROGRAM, "serve"], environment(**model.place.settings, **settings)
 
 
