@@ -12,9 +12,12 @@ pub enum Level {
     /// AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// AVX-512 F.
+    /// AVX-512 F and BW.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AVX-512 F, BW and VNNI, which products of bytes alone make use of.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
 }
 
 impl Level {
@@ -31,7 +34,10 @@ impl Level {
         {
             let has_avx2 = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
             levels.extend(has_avx2.then_some(Self::Avx2));
-            levels.extend((has_avx2 && std::is_x86_feature_detected!("avx512f")).then_some(Self::Avx512));
+            let has_avx512 = std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512bw");
+            levels.extend((has_avx2 && has_avx512).then_some(Self::Avx512));
+            let has_vnni = std::is_x86_feature_detected!("avx512vnni");
+            levels.extend((has_avx2 && has_avx512 && has_vnni).then_some(Self::Avx512Vnni));
         }
         levels
     }
@@ -43,7 +49,7 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => 6,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 14,
+            Self::Avx512 | Self::Avx512Vnni => 14,
         }
     }
 
@@ -58,7 +64,7 @@ impl Level {
             Self::Avx2 => unsafe { avx2(kernel) },
             // SAFETY: `require` saw that the processor has it.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { avx512(kernel) },
+            Self::Avx512 | Self::Avx512Vnni => unsafe { avx512(kernel) },
         }
     }
 

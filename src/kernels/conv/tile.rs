@@ -197,7 +197,7 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => 1,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 2,
+            Self::Avx512 | Self::Avx512Vnni => 2,
         }
     }
 }
@@ -249,8 +249,12 @@ fn run_of(level: Level, blocks: usize, pixels: usize, step: usize) -> Run {
         #[cfg(target_arch = "x86_64")]
         (Level::Avx2, _) => by_pixels!(tile_avx2, 1, pixels, step, [1 2 3 4 5], 6),
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx512, 1) => by_pixels!(tile_avx512, 1, pixels, step, [1 2 3 4 5 6 7 8 9 10 11 12 13], 14),
+        (Level::Avx512 | Level::Avx512Vnni, 1) => {
+            by_pixels!(tile_avx512, 1, pixels, step, [1 2 3 4 5 6 7 8 9 10 11 12 13], 14)
+        }
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx512, _) => by_pixels!(tile_avx512, 2, pixels, step, [1 2 3 4 5 6 7 8 9 10 11 12 13], 14),
+        (Level::Avx512 | Level::Avx512Vnni, _) => {
+            by_pixels!(tile_avx512, 2, pixels, step, [1 2 3 4 5 6 7 8 9 10 11 12 13], 14)
+        }
     }
 }

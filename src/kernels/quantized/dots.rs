@@ -4,7 +4,7 @@
 //! the processor has by the trait's contract; pointers are good for as many bytes as each method says.
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{Vnni, Wide};
+pub(super) use x86::{Vnni, Wide, Wider};
 
 use crate::Level;
 use crate::simd::{LANES, Portable, Simd};
@@ -45,17 +45,21 @@ pub(super) trait Dots: Copy {
 /// An instruction set that sums of products are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Set {
+    /// Any processor.
     Portable,
-    /// AVX2: products of two pairs in 16 bits, which cannot overflow.
+    /// AVX2: products of pairs of 16 bits.
     #[cfg(target_arch = "x86_64")]
     Wide,
-    /// AVX-512 with VNNI: products of four.
+    /// AVX-512 BW: as many again at once.
+    #[cfg(target_arch = "x86_64")]
+    Wider,
+    /// AVX-512 with VNNI: products of four bytes.
     #[cfg(target_arch = "x86_64")]
     Vnni,
 }
 
 impl Set {
-    /// The best one of a level on this processor; not every one with AVX-512 has VNNI.
+    /// That of a level.
     pub(super) fn of(level: Level) -> Self {
         level.require();
         match level {
@@ -63,10 +67,9 @@ impl Set {
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => Self::Wide,
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => {
-                let has = std::is_x86_feature_detected!("avx512bw") && std::is_x86_feature_detected!("avx512vnni");
-                if has { Self::Vnni } else { Self::Wide }
-            }
+            Level::Avx512 => Self::Wider,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Vnni => Self::Vnni,
         }
     }
 
@@ -77,7 +80,7 @@ impl Set {
             #[cfg(target_arch = "x86_64")]
             Self::Wide => 1,
             #[cfg(target_arch = "x86_64")]
-            Self::Vnni => 2,
+            Self::Wider | Self::Vnni => 2,
         }
     }
 
@@ -88,6 +91,8 @@ impl Set {
             #[cfg(target_arch = "x86_64")]
             Self::Wide => 4,
             #[cfg(target_arch = "x86_64")]
+            Self::Wider => 12,
+            #[cfg(target_arch = "x86_64")]
             Self::Vnni => 14,
         }
     }
@@ -97,7 +102,7 @@ impl Set {
         match self {
             Self::Portable => 2 * LANES * QUAD,
             #[cfg(target_arch = "x86_64")]
-            Self::Wide => 2 * LANES * QUAD,
+            Self::Wide | Self::Wider => 2 * LANES * QUAD,
             #[cfg(target_arch = "x86_64")]
             Self::Vnni => LANES * QUAD,
         }
@@ -111,7 +116,7 @@ impl Set {
             Self::Portable => (0..QUAD).flat_map(|at| weights.iter().flat_map(move |four| wide(four[at]))).collect(),
             // The first and the third of each channel in 16 bits, then the second and the fourth.
             #[cfg(target_arch = "x86_64")]
-            Self::Wide => {
+            Self::Wide | Self::Wider => {
                 let pair =
                     |first: usize| weights.iter().flat_map(move |four| [wide(four[first]), wide(four[first + 2])]);
                 pair(0).chain(pair(1)).flatten().collect()
@@ -130,6 +135,9 @@ impl Set {
             // SAFETY: `of` saw that the processor has it.
             #[cfg(target_arch = "x86_64")]
             Self::Wide => unsafe { wide(work) },
+            // SAFETY: `of` saw that the processor has it.
+            #[cfg(target_arch = "x86_64")]
+            Self::Wider => unsafe { wider(work) },
             // SAFETY: `of` saw that the processor has it.
             #[cfg(target_arch = "x86_64")]
             Self::Vnni => unsafe { vnni(work) },
@@ -151,6 +159,13 @@ pub(super) trait Work {
 unsafe fn wide<W: Work>(work: W) {
     // SAFETY: the caller's processor has AVX2 and FMA.
     unsafe { work.run::<Wide>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx2,fma")]
+unsafe fn wider<W: Work>(work: W) {
+    // SAFETY: the caller's processor has AVX-512 F and BW.
+    unsafe { work.run::<Wider>() }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -279,6 +294,64 @@ mod x86 {
         #[inline(always)]
         unsafe fn floats(sums: __m512i) -> __m512 {
             unsafe { _mm512_cvtepi32_ps(sums) }
+        }
+    }
+
+    /// AVX-512 F and BW: as [`Wide`], in registers of twice the size.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Wider;
+
+    // SAFETY (of every block below): the instruction is in AVX-512 F or BW, which the caller's processor has, and pointers
+    // are good for the bytes that unaligned moves touch.
+    impl Dots for Wider {
+        type Floats = Avx512;
+        type Sums = __m512i;
+        /// First and third of sixteen channels; second and fourth.
+        type Weights = [__m512i; 2];
+        type Quad = [__m512i; 2];
+        type Four = [__m512i; 2];
+
+        #[inline(always)]
+        unsafe fn load(from: *const i32) -> __m512i {
+            unsafe { Vnni::load(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(sums: __m512i, to: *mut i32) {
+            unsafe { Vnni::store(sums, to) }
+        }
+        #[inline(always)]
+        unsafe fn weights(from: *const i8) -> [__m512i; 2] {
+            unsafe { [_mm512_loadu_si512(from.cast()), _mm512_loadu_si512(from.add(64).cast())] }
+        }
+        #[inline(always)]
+        unsafe fn quad(from: *const u8) -> [__m512i; 2] {
+            unsafe {
+                let quad = _mm512_set1_epi32(from.cast::<i32>().read_unaligned());
+                [_mm512_and_si512(quad, _mm512_set1_epi16(0xff)), _mm512_srli_epi16::<8>(quad)]
+            }
+        }
+        #[inline(always)]
+        unsafe fn four(from: *const u8, apart: usize) -> [__m512i; 2] {
+            unsafe {
+                let pixel = |at: usize| _mm512_cvtepu8_epi32(_mm_loadu_si128(from.add(at * apart).cast()));
+                [0, 1].map(|first| _mm512_or_si512(pixel(first), _mm512_slli_epi32::<16>(pixel(first + 2))))
+            }
+        }
+        #[inline(always)]
+        unsafe fn dot(sums: __m512i, quad: [__m512i; 2], weights: [__m512i; 2]) -> __m512i {
+            unsafe {
+                let first = _mm512_madd_epi16(quad[0], weights[0]);
+                let second = _mm512_madd_epi16(quad[1], weights[1]);
+                _mm512_add_epi32(sums, _mm512_add_epi32(first, second))
+            }
+        }
+        #[inline(always)]
+        unsafe fn dot_each(sums: __m512i, four: [__m512i; 2], weights: [__m512i; 2]) -> __m512i {
+            unsafe { Self::dot(sums, four, weights) }
+        }
+        #[inline(always)]
+        unsafe fn floats(sums: __m512i) -> __m512 {
+            unsafe { Vnni::floats(sums) }
         }
     }
 

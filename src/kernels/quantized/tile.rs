@@ -3,7 +3,7 @@
 
 use super::dots::{Dots, QUAD, Set};
 #[cfg(target_arch = "x86_64")]
-use super::dots::{Vnni, Wide};
+use super::dots::{Vnni, Wide, Wider};
 use super::packed::QUADS;
 use crate::simd::{LANES, Portable};
 
@@ -83,6 +83,13 @@ unsafe fn tile_wide<const OB: usize, const P: usize, const STEP: usize>(t: &Tile
     unsafe { tile::<Wide, OB, P, STEP>(t, 2 * LANES * QUAD) }
 }
 
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx2,fma")]
+unsafe fn tile_wider<const OB: usize, const P: usize, const STEP: usize>(t: &Tile) {
+    // SAFETY: the caller's; the function is called for this set alone.
+    unsafe { tile::<Wider, OB, P, STEP>(t, 2 * LANES * QUAD) }
+}
+
 unsafe fn tile_portable<const OB: usize, const P: usize, const STEP: usize>(t: &Tile) {
     // SAFETY: the caller's; every processor has this set.
     unsafe { tile::<Portable, OB, P, STEP>(t, 2 * LANES * QUAD) }
@@ -106,6 +113,10 @@ pub(super) fn run_of(set: Set, blocks: usize, pixels: usize, step: usize) -> Run
         (Set::Portable, _) => by_pixels!(tile_portable, 1, pixels, step, [1], 2),
         #[cfg(target_arch = "x86_64")]
         (Set::Wide, _) => by_pixels!(tile_wide, 1, pixels, step, [1 2 3], 4),
+        #[cfg(target_arch = "x86_64")]
+        (Set::Wider, 1) => by_pixels!(tile_wider, 1, pixels, step, [1 2 3 4 5 6 7 8 9 10 11], 12),
+        #[cfg(target_arch = "x86_64")]
+        (Set::Wider, _) => by_pixels!(tile_wider, 2, pixels, step, [1 2 3 4 5 6 7 8 9 10 11], 12),
         #[cfg(target_arch = "x86_64")]
         (Set::Vnni, 1) => by_pixels!(tile_vnni, 1, pixels, step, [1 2 3 4 5 6 7 8 9 10 11 12 13], 14),
         #[cfg(target_arch = "x86_64")]

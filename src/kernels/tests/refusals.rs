@@ -82,7 +82,7 @@ fn a_convolution_from_blocks_of_another_size() {
 #[test]
 fn a_level_that_the_processor_lacks() {
     #[cfg(target_arch = "x86_64")]
-    let all = [Level::Portable, Level::Avx2, Level::Avx512];
+    let all = [Level::Portable, Level::Avx2, Level::Avx512, Level::Avx512Vnni];
     #[cfg(not(target_arch = "x86_64"))]
     let all = [Level::Portable];
     let place = Place::blocked(0, SHAPE, Halo { top: 1, left: 1, bottom: 1, right: 1 });
