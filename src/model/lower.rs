@@ -19,9 +19,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use strongroom_kernels::Level;
 use tract_onnx::prelude::{Node, OutletId, TVec, TractResult, TypedFact, TypedModel, TypedOp};
 use tract_onnx::tract_core::model::TypedModelPatch;
+use tract_onnx::tract_core::ops::konst::Const;
+use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_core::optim::Optimizer;
 
 use super::dequantize;
+use super::trees::Trees;
 use layer::{Net, Value};
 use operator::Lowered;
 use program::Tensors;
@@ -43,6 +46,19 @@ pub(super) fn lower(mut model: TypedModel, level: Level) -> TractResult<TypedMod
     }
     dequantize::fold(&mut model, |_, _| false)?;
     Ok(model)
+}
+
+/// How many operators of each kind tract's kernels compute, in a graph that runs.
+pub(super) fn left(model: &TypedModel) -> BTreeMap<String, usize> {
+    let mut left = BTreeMap::new();
+    let is_ours = |node: &TypedNode| {
+        let op = node.op.as_op();
+        op.is::<Lowered>() || op.is::<Const>() || op.is::<TypedSource>() || op.is::<Trees>()
+    };
+    for node in model.nodes().iter().filter(|node| !is_ours(node)) {
+        *left.entry(node.op.name().into_owned()).or_default() += 1;
+    }
+    left
 }
 
 /// What is known of a graph.

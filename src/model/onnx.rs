@@ -147,6 +147,8 @@ fn attempt(files: &Files, name: &str, binding: &Binding, shapes: Shapes) -> Resu
     let plan = guarded("plan", name, || SimplePlan::new(optimised))?;
     let outputs = first_run(&plan, name, &inputs)?;
     let outputs = settle_outputs(&plan, &declared, &outputs)?;
+    let left: Vec<String> = lower::left(plan.model()).iter().map(|(name, count)| format!("{count} {name}")).collect();
+    tracing::info!(graph = name, left_to_tract = left.join(", "), "kernels chosen");
     Ok(Graph { plan, signature: GraphSignature { inputs, outputs } })
 }
 

@@ -117,7 +117,7 @@ fn refuse_doubles(node: &NodeProto) -> TractResult<()> {
 
 /// An ensemble, with the labels of its classes if it is a classifier.
 #[derive(Clone)]
-struct Trees {
+pub(super) struct Trees {
     ensemble: Arc<Ensemble>,
     labels: Option<Arc<Tensor>>,
 }
