@@ -102,20 +102,15 @@ impl Eq for Dequantize {}
 impl Dequantize {
     fn numbers<T: Datum + Copy + Into<i64>>(&self, whole: &Tensor) -> TractResult<Tensor> {
         let inner: usize = whole.shape().iter().skip(self.axis + 1).product();
-        let mut numbers = Tensor::zero::<f32>(whole.shape())?;
-        let runs = whole.try_as_plain_ram()?;
-        let runs = runs.as_slice::<T>()?.chunks(if self.scale.len() == 1 { whole.len() } else { inner }.max(1));
+        let of_scale = if self.scale.len() == 1 { whole.len() } else { inner }.max(1);
+        let whole_numbers = whole.try_as_plain_ram()?;
+        let runs = whole_numbers.as_slice::<T>()?.chunks(of_scale);
         let parameters = self.scale.iter().zip(&self.zero_point).cycle();
-        let mut to = numbers.try_as_plain_ram_mut()?;
-        let mut to = to.as_slice_mut::<f32>()?;
+        let mut numbers = Vec::with_capacity(whole.len());
         for (run, (scale, zero_point)) in runs.zip(parameters) {
-            let (of_run, rest) = to.split_at_mut(run.len());
-            let number = |whole: &T| ((*whole).into() - i64::from(*zero_point)) as f32 * scale;
-            of_run.iter_mut().zip(run).for_each(|(to, whole)| *to = number(whole));
-            to = rest;
+            numbers.extend(run.iter().map(|number| ((*number).into() - i64::from(*zero_point)) as f32 * scale));
         }
-        drop(to);
-        Ok(numbers)
+        Tensor::from_shape(whole.shape(), &numbers)
     }
 
     /// What `whole` means.
