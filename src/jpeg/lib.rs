@@ -21,10 +21,10 @@ mod tests;
 
 use std::fmt;
 
-use super::RgbImage;
 use blocks::Coefficients;
 use entropy::Window;
 use frame::Frame;
+use image::RgbImage;
 use output::Output;
 use segments::{Segment, Segments, marker};
 
@@ -35,32 +35,47 @@ const KEPT_BYTES: usize = 16 << 20;
 
 /// Why a file is not decoded here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refused {
+pub enum Refused {
     /// A kind of JPEG that is left to another decoder.
     #[error("a JPEG {0} is not decoded at a reduced size")]
     Unsupported(&'static str),
     /// More than the caller allows; found before anything is decoded.
     #[error("the JPEG needs {found}, at most {limit} are allowed")]
-    TooLarge { found: String, limit: String },
+    TooLarge {
+        /// What the file claims.
+        found: String,
+        /// The caller's.
+        limit: String,
+    },
     /// Not what the format allows at byte `at` of the file.
     #[error("the JPEG is damaged at byte {at}: {reason}")]
-    Damaged { at: usize, reason: &'static str },
+    Damaged {
+        /// From the file's beginning.
+        at: usize,
+        /// What is wrong there.
+        reason: &'static str,
+    },
 }
 
 /// Of the picture's sides: each is divided by 8 / `eighths`, and rounded up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Scale {
+pub enum Scale {
+    /// One pixel of a block of eight by eight.
     Eighth = 1,
+    /// Two by two.
     Quarter = 2,
+    /// Four by four.
     Half = 4,
+    /// All of them.
     Full = 8,
 }
 
 impl Scale {
-    pub(super) const ALL: [Self; 4] = [Self::Eighth, Self::Quarter, Self::Half, Self::Full];
+    /// From the smallest on.
+    pub const ALL: [Self; 4] = [Self::Eighth, Self::Quarter, Self::Half, Self::Full];
 
     /// The smallest at which a picture of `source` pixels still has `factor` times the pixels of `target` on each side.
-    pub(super) fn covering(source: (u32, u32), target: (f64, f64), factor: f64) -> Self {
+    pub fn covering(source: (u32, u32), target: (f64, f64), factor: f64) -> Self {
         let covers = |scale: &Self| {
             let part = scale.part();
             f64::from(source.0) * part >= target.0 * factor && f64::from(source.1) * part >= target.1 * factor
@@ -72,7 +87,7 @@ impl Scale {
     ///
     /// The reduced picture's side is rounded up, so its last pixel may lie partly outside of the picture: who resizes it
     /// takes `part` times the picture's side of it, not the whole.
-    pub(super) fn part(self) -> f64 {
+    pub fn part(self) -> f64 {
         f64::from(self as u8) / 8.0
     }
 
@@ -83,27 +98,34 @@ impl Scale {
 
 /// What one file may claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
+pub struct Limits {
     /// Width times height, before it is reduced.
-    pub(super) pixels: u64,
+    pub pixels: u64,
     /// Held while decoding, the picture included.
-    pub(super) bytes: u64,
+    pub bytes: u64,
 }
 
 /// What a file says of its picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header<'a> {
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) components: usize,
-    pub(super) progressive: bool,
+pub struct Header<'a> {
+    /// Of the whole picture.
+    pub width: u32,
+    /// Of the whole picture.
+    pub height: u32,
+    /// Grey has one, colours have three.
+    pub components: usize,
+    /// Whether scans refine each other.
+    pub progressive: bool,
     /// The Exif block, from its TIFF header on.
-    pub(super) exif: Option<&'a [u8]>,
+    pub exif: Option<&'a [u8]>,
 }
 
 impl<'a> Header<'a> {
-    /// Reads up to the frame's header; whatever is refused there is refused here.
-    pub(super) fn read(file: &'a [u8]) -> Result<Self, Refused> {
+    /// Reads up to the frame's header.
+    ///
+    /// # Errors
+    /// Whatever is refused up to there.
+    pub fn read(file: &'a [u8]) -> Result<Self, Refused> {
         let mut segments = Segments::of(file)?;
         let mut exif = None;
         loop {
@@ -122,7 +144,7 @@ impl<'a> Header<'a> {
 
 /// What decoding needs beside the picture, kept from one to the next.
 #[derive(Default)]
-pub(super) struct Buffers {
+pub struct Buffers {
     window: Window,
     coefficients: Coefficients,
     output: output::Buffers,
@@ -131,7 +153,7 @@ pub(super) struct Buffers {
 
 impl Buffers {
     /// Takes a picture back, for its memory.
-    pub(super) fn give_back(&mut self, image: RgbImage) {
+    pub fn give_back(&mut self, image: RgbImage) {
         self.rgb = image.into_raw();
         self.forget_large();
     }
@@ -153,12 +175,10 @@ impl fmt::Debug for Buffers {
 ///
 /// Reduced, a pixel is the mean of the pixels it stands for, less what the frequencies above its own would add to it.
 /// At [`Scale::Full`] the picture is libjpeg's, within rounding.
-pub(super) fn decode_reduced(
-    file: &[u8],
-    scale: Scale,
-    limits: &Limits,
-    buffers: &mut Buffers,
-) -> Result<RgbImage, Refused> {
+///
+/// # Errors
+/// The file is damaged, of a kind that is not decoded here, or larger than `limits`.
+pub fn decode_reduced(file: &[u8], scale: Scale, limits: &Limits, buffers: &mut Buffers) -> Result<RgbImage, Refused> {
     let mut segments = Segments::of(file)?;
     let mut tables = scan::Tables::default();
     let frame = loop {

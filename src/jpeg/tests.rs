@@ -12,7 +12,7 @@ use super::*;
 const LIMITS: Limits = Limits { pixels: 40_000_000, bytes: 256 << 20 };
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images/jpeg")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/images/jpeg")
 }
 
 /// All files and what they are called.

@@ -5,7 +5,6 @@
 mod decode;
 mod draw;
 mod fit;
-mod jpeg;
 mod picture;
 mod pixels;
 mod resize;

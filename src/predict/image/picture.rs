@@ -4,11 +4,11 @@ use std::cell::RefCell;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat};
+use strongroom_jpeg::{self as jpeg, Header, Limits, Refused, Scale};
 
 use super::RgbImage;
 use super::decode::{BYTES_PER_PIXEL, DECODER_BYTES, ImageLimits, decode};
 use super::fit::{self, Fitted};
-use super::jpeg::{self, Header, Limits, Refused, Scale};
 use super::resize::Area;
 use crate::bundle::{ImageInput, Jpeg};
 use crate::predict::PredictError;
