@@ -173,7 +173,10 @@ fn whatever_attribute_is_cut_short_or_left_out_nothing_panics() {
             for place in 0..node.attribute.len() {
                 let shorter = |node: &mut NodeProto| {
                     let held = &mut node.attribute[place];
-                    (held.floats.pop(), held.ints.pop(), held.strings.pop(), held.s.pop());
+                    held.floats.pop();
+                    held.ints.pop();
+                    held.strings.pop();
+                    held.s.pop();
                 };
                 let without = |node: &mut NodeProto| drop(node.attribute.remove(place));
                 for found in [refusal(name, &node.op_type, shorter), refusal(name, &node.op_type, without)] {

@@ -5,17 +5,17 @@
 
 mod constants;
 mod names;
+mod pairs;
 mod quantized;
 mod table;
 mod zip_map;
 
-use std::collections::HashMap;
-
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 use super::ScanError;
 use constants::Constants;
 use names::Names;
+use pairs::Spelled;
 
 /// Whether the node's operator is one of those that are spelled out.
 pub(super) fn knows(node: &NodeProto) -> bool {
@@ -48,15 +48,6 @@ struct Book<'a> {
     version: i64,
 }
 
-/// What the nodes of a graph become.
-#[derive(Default)]
-struct Spelled {
-    nodes: Vec<NodeProto>,
-    initializers: Vec<TensorProto>,
-    /// What a DequantizeLinear made, by its inputs and its axis: whoever reads the same value reads the same one.
-    plain: HashMap<(Vec<String>, Option<i64>), String>,
-}
-
 fn spell_graph(graph: &mut GraphProto, book: &mut Book<'_>) -> Result<(), ScanError> {
     let mut spelled = Spelled::default();
     for mut node in std::mem::take(&mut graph.node) {
@@ -70,7 +61,7 @@ fn spell_graph(graph: &mut GraphProto, book: &mut Book<'_>) -> Result<(), ScanEr
         } else if let Some(spelling) = table::spelling(&node) {
             quantized::spell(&node, &spelling, book, &mut spelled)?;
         } else {
-            spelled.nodes.push(node);
+            spelled.keep(node, book.names, book.constants);
         }
     }
     graph.node = spelled.nodes;

@@ -1,10 +1,10 @@
 //! A quantized operator, spelled out.
 
-use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
 
 use super::constants::Constant;
+use super::pairs::integer;
 use super::table::{Read, Spelling};
 use super::{Book, ScanError, Spelled, refused};
 
@@ -143,21 +143,7 @@ impl One<'_, '_> {
     }
 
     fn dequantize(&mut self, value: &str, input: Vec<String>, axis: Option<i64>) -> String {
-        let key = (input, axis);
-        if let Some(made) = self.spelled.plain.get(&key) {
-            return made.clone();
-        }
-        let output = self.book.names.fresh(&format!("{value}.plain"));
-        self.spelled.nodes.push(NodeProto {
-            input: key.0.clone(),
-            output: vec![output.clone()],
-            name: output.clone(),
-            op_type: "DequantizeLinear".to_owned(),
-            attribute: axis.map(|axis| integer("axis", axis)).into_iter().collect(),
-            ..NodeProto::default()
-        });
-        self.spelled.plain.insert(key, output.clone());
-        output
+        self.spelled.dequantize(self.book.names, value, input, axis)
     }
 
     fn quantize(&mut self, value: String, place: usize, made: &str) -> Result<(), ScanError> {
@@ -165,14 +151,8 @@ impl One<'_, '_> {
         if scales != 1 {
             return Err(refused(self.node, "one scale for the output", scales.to_string()));
         }
-        let input = vec![value, self.needed(place)?, self.output_zero_point(place + 1)?];
-        self.spelled.nodes.push(NodeProto {
-            input,
-            output: vec![made.to_owned()],
-            name: self.book.names.fresh(&format!("{made}.quantize")),
-            op_type: "QuantizeLinear".to_owned(),
-            ..NodeProto::default()
-        });
+        let steps = [self.needed(place)?, self.output_zero_point(place + 1)?];
+        self.spelled.quantize(self.book.names, value, steps, made);
         Ok(())
     }
 
@@ -248,10 +228,6 @@ impl One<'_, '_> {
     }
 }
 
-fn is_byte(data_type: i32) -> bool {
+pub(super) fn is_byte(data_type: i32) -> bool {
     data_type == DataType::Uint8 as i32 || data_type == DataType::Int8 as i32
-}
-
-fn integer(name: &str, i: i64) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), r#type: AttributeType::Int as i32, i, ..AttributeProto::default() }
 }
