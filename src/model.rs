@@ -8,13 +8,15 @@ mod dequantize;
 mod error;
 mod lower;
 mod machine;
+mod ml;
 mod onnx;
 mod pool;
+mod quantize;
 mod reclaim;
 mod scan;
 mod signature;
+mod spell;
 mod tensor;
-mod trees;
 mod weights;
 
 pub use error::{LoadError, RunError, ScanError};

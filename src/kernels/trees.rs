@@ -22,11 +22,11 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use attributes::{Attributes, Leaves, Nodes, Outputs};
+pub use attributes::{Attributes, Leaves, Nodes, Outputs, PostTransform};
 pub use error::TreeError;
 pub use indexed::Indexed;
 
-use attributes::{Aggregate, PostTransform};
+use attributes::Aggregate;
 use finish::Finish;
 use layout::Layout;
 

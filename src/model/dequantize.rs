@@ -64,10 +64,14 @@ impl Expansion for Parsed {
             held.with_context(|| format!("input {slot} of DequantizeLinear is computed; expected a constant"))
         };
         let scale = held(1)?.try_as_plain_ram()?.as_slice::<f32>()?.to_vec();
-        let zero_point = match self.inputs {
+        let mut zero_point = match self.inputs {
             3 => held(2)?.cast_to::<i32>()?.try_as_plain_ram()?.as_slice::<i32>()?.to_vec(),
-            _ => vec![0; scale.len()],
+            _ => vec![0],
         };
+        // A convolution by channel may have one for all.
+        if let [one] = *zero_point {
+            zero_point.resize(scale.len(), one);
+        }
         let rank = fact.rank() as i64;
         let axis = if self.axis < 0 { self.axis + rank } else { self.axis };
         let of_axis = usize::try_from(axis).ok().and_then(|axis| fact.shape.get(axis));

@@ -125,6 +125,18 @@ pub enum ScanError {
         /// `domain::operator`, separated by commas.
         operators: String,
     },
+    /// A node is not as its operator has it, or uses a part of it that is not implemented.
+    #[error("node {node} ({operator}): expected {expected}, found {found}")]
+    Node {
+        /// The node's name, or that of what it makes.
+        node: String,
+        /// Its operator.
+        operator: String,
+        /// What there should be.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
     /// Weights outside the ONNX file that are not inside the bundle.
     #[error("tensor {tensor}: external data {location}: {reason}")]
     External {
@@ -154,11 +166,12 @@ impl ScanError {
             Self::OperatorSet { .. } => {
                 Some("convert the model with onnx.version_converter, or export it with opset 17")
             }
-            Self::Operators { .. } => Some(
-                "export without them (scikit-learn: zipmap=False, no Scaler); docs/MODELS.md lists what is missing",
-            ),
+            Self::Operators { .. } => Some("export without them; docs/MODELS.md lists what is missing"),
             Self::External { .. } => Some("put the data file into the bundle, next to the ONNX file"),
             Self::NotFinite { .. } => Some("the training diverged or the export is damaged: export the model again"),
+            Self::Node { .. } => {
+                Some("export the model again, or quantize it with onnxruntime.quantization as it comes")
+            }
             Self::Protobuf(_) | Self::Malformed { .. } | Self::Limit { .. } => None,
         }
     }

@@ -23,8 +23,7 @@ use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_core::optim::Optimizer;
 
-use super::dequantize;
-use super::trees::Trees;
+use super::{dequantize, ml};
 use layer::{Net, Value};
 use operator::Lowered;
 use program::Tensors;
@@ -53,7 +52,7 @@ pub(super) fn left(model: &TypedModel) -> BTreeMap<String, usize> {
     let mut left = BTreeMap::new();
     let is_ours = |node: &TypedNode| {
         let op = node.op.as_op();
-        op.is::<Lowered>() || op.is::<Const>() || op.is::<TypedSource>() || op.is::<Trees>()
+        op.is::<Lowered>() || op.is::<Const>() || op.is::<TypedSource>() || ml::is_ours(op)
     };
     for node in model.nodes().iter().filter(|node| !is_ours(node)) {
         *left.entry(node.op.name().into_owned()).or_default() += 1;

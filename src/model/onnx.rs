@@ -16,7 +16,8 @@ use super::error::Cause;
 use super::signature::{self, Declared};
 use super::weights::Settled;
 use super::{
-    Binding, GraphSignature, LoadError, Port, RunError, ScanError, Tensor, dequantize, lower, scan, trees, weights,
+    Binding, GraphSignature, LoadError, Port, RunError, ScanError, Tensor, dequantize, lower, ml, quantize, scan,
+    spell, weights,
 };
 use crate::bundle::Files;
 
@@ -143,6 +144,7 @@ fn attempt(files: &Files, name: &str, binding: &Binding, shapes: Shapes) -> Resu
     let typed = guarded("analyse", name, || parsed.into_typed())?;
     bound_values(&typed, name)?;
     let lowered = lowered(typed, name);
+    let lowered = guarded("lower", name, || quantize::bounded(lowered))?;
     let optimised = guarded("optimise", name, || lowered.into_optimized())?;
     let plan = guarded("plan", name, || SimplePlan::new(optimised))?;
     let outputs = first_run(&plan, name, &inputs)?;
@@ -184,6 +186,7 @@ fn prepare(files: &Files, name: &str, binding: &Binding) -> Result<(ModelProto, 
     let mut model = scan::read(bytes).map_err(refused)?;
     let Settled { weights, flushed } = weights::settle(&mut model, files, name).map_err(refused)?;
     tracing::info!(graph = name, weights, flushed, "weights checked");
+    spell::out(&mut model).map_err(refused)?;
     let Some(graph) = model.graph.as_mut() else { return Err(refused(ScanError::malformed("there is no graph"))) };
     let (inputs, outputs) = signature::bind(graph, binding).map_err(|error| error.in_file(name))?;
     Ok((model, inputs, outputs))
@@ -196,7 +199,7 @@ fn parse(model: &ModelProto, shapes: Shapes) -> TractResult<InferenceModel> {
     };
     // Declared output shapes are compared with the first run's; tract is told nothing of them.
     let mut reader = tract_onnx::onnx().with_ignore_value_info(ignore).with_ignore_output_shapes(true);
-    trees::register(&mut reader.op_register);
+    ml::register(&mut reader.op_register);
     dequantize::register(&mut reader.op_register);
     reader.model_for_proto_model(model)
 }

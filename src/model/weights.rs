@@ -45,9 +45,10 @@ fn each_tensor(
         visit(tensor)?;
     }
     for node in &mut graph.node {
-        for attribute in &mut node.attribute {
+        for attribute in node.attribute.iter_mut() {
+            let missing = stands_for_missing(&node.op_type, &attribute.name);
             let mut numbers = attribute.floats.iter().chain(std::iter::once(&attribute.f));
-            if let Some(index) = numbers.position(|number| number.is_nan()) {
+            if let Some(index) = numbers.position(|number| number.is_nan() && !missing) {
                 let tensor = format!("{}.{}", node.name, attribute.name);
                 return Err(ScanError::NotFinite { tensor, value: f64::NAN, index });
             }
@@ -60,4 +61,12 @@ fn each_tensor(
         }
     }
     Ok(())
+}
+
+/// Whether NaN is what an attribute says of values that are missing.
+fn stands_for_missing(operator: &str, attribute: &str) -> bool {
+    matches!(
+        (operator, attribute),
+        ("Imputer", "replaced_value_float") | ("LabelEncoder", "keys_floats" | "values_floats" | "default_float")
+    )
 }

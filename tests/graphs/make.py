@@ -138,7 +138,7 @@ def malformed():
     gemm("opset_22", opset=22)
     x, y = [info("x", ["N", 4])], [info("y", ["N", 4])]
     save("foreign_domain", [relu("x", "y", domain="org.example")], x, y, extra=[helper.make_opsetid("org.example", 1)])
-    save("unknown_operators", [helper.make_node("QLinearAdd", ["x"], ["t"], domain="com.microsoft"), helper.make_node("Det", ["t"], ["y"])], x, y)
+    save("unknown_operators", [helper.make_node("QLinearReduceMean", ["x"], ["t"], domain="com.microsoft"), helper.make_node("Det", ["t"], ["y"])], x, y)
     save("ml_operator_without_its_domain", [helper.make_node("Normalizer", ["x"], ["y"])], x, y)
     save("cycle", [helper.make_node("Add", ["x", "u"], ["t"]), relu("t", "u"), relu("t", "y")], x, y)
     save("two_of_one_name", [relu("x", "y"), helper.make_node("Neg", ["x"], ["y"])], x, y)

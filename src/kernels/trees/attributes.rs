@@ -142,16 +142,25 @@ impl Aggregate {
 
 /// What is done to a row's scores at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PostTransform {
+pub enum PostTransform {
+    /// Nothing.
     Identity,
+    /// They become shares of one.
     Softmax,
+    /// Each goes between 0 and 1.
     Logistic,
+    /// As [`Softmax`](Self::Softmax), of those that are not 0.
     SoftmaxZero,
+    /// The inverse of the normal distribution.
     Probit,
 }
 
 impl PostTransform {
-    pub(super) fn parse(name: &str) -> Result<Self, TreeError> {
+    /// The one of this name.
+    ///
+    /// # Errors
+    /// The specification has none of this name.
+    pub fn parse(name: &str) -> Result<Self, TreeError> {
         Ok(match name {
             "NONE" => Self::Identity,
             "SOFTMAX" => Self::Softmax,

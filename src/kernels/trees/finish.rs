@@ -89,7 +89,7 @@ impl Finish {
             [_] => {}
             scores => {
                 forget_unseen(scores, seen);
-                transform(self.post_transform, scores);
+                self.post_transform.apply(scores);
             }
         }
     }
@@ -111,7 +111,7 @@ impl Finish {
                 best = Some(class);
             }
         }
-        transform(self.post_transform, scores);
+        self.post_transform.apply(scores);
         best.unwrap_or(0)
     }
 
@@ -140,7 +140,7 @@ impl Finish {
         let wins = if binary == Some(Binary::Probability) { decisive > 0.5 } else { decisive > 0.0 };
         if both {
             forget_unseen(scores, seen);
-            transform(self.post_transform, scores);
+            self.post_transform.apply(scores);
         } else {
             self.complete(scores, binary);
         }
@@ -190,13 +190,16 @@ fn forget_unseen(scores: &mut [f32], seen: &[bool]) {
     scores.iter_mut().zip(seen).filter(|(_, seen)| !**seen).for_each(|(score, _)| *score = 0.0);
 }
 
-fn transform(post_transform: PostTransform, scores: &mut [f32]) {
-    match post_transform {
-        PostTransform::Identity => {}
-        PostTransform::Logistic => scores.iter_mut().for_each(|score| *score = logistic(*score)),
-        PostTransform::Probit => scores.iter_mut().for_each(|score| *score = probit(*score)),
-        PostTransform::Softmax => softmax(scores, |_| false),
-        PostTransform::SoftmaxZero => softmax(scores, |score| score.abs() <= 1e-7),
+impl PostTransform {
+    /// Transforms a row's scores.
+    pub fn apply(self, scores: &mut [f32]) {
+        match self {
+            Self::Identity => {}
+            Self::Logistic => scores.iter_mut().for_each(|score| *score = logistic(*score)),
+            Self::Probit => scores.iter_mut().for_each(|score| *score = probit(*score)),
+            Self::Softmax => softmax(scores, |_| false),
+            Self::SoftmaxZero => softmax(scores, |score| score.abs() <= 1e-7),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use tract_onnx::pb::{GraphProto, NodeProto, OperatorSetIdProto};
 
 use super::ScanError;
 use super::names::subgraphs;
+use crate::model::{ml, spell};
 
 /// First and last operator set of ONNX that is read. tract is tested with 9 to 18; 19 to 21 change little of what it
 /// implements and load with a warning. The run that follows, and the bundle's self-test, judge the result.
@@ -18,13 +19,20 @@ const ML_SETS: std::ops::RangeInclusive<i64> = 1..=5;
 const ML: &str = "ai.onnx.ml";
 const CONTRIB: &str = "com.microsoft";
 
-/// What tract or we implement of `ai.onnx.ml`.
-const ML_OPERATORS: [&str; 8] = [
+/// What tract or we implement of `ai.onnx.ml`, but for what is [spelled](spell) out.
+const ML_OPERATORS: [&str; 15] = [
     "ArrayFeatureExtractor",
+    "Binarizer",
     "CategoryMapper",
+    "Imputer",
+    "LabelEncoder",
     "LinearClassifier",
     "LinearRegressor",
     "Normalizer",
+    "OneHotEncoder",
+    "SVMClassifier",
+    "SVMRegressor",
+    "Scaler",
     "TreeEnsemble",
     "TreeEnsembleClassifier",
     "TreeEnsembleRegressor",
@@ -79,7 +87,8 @@ fn within(set: &OperatorSetIdProto, known: &std::ops::RangeInclusive<i64>) -> Re
 
 /// Names every operator of the graph and the graphs in it that is not implemented.
 pub(super) fn check(graph: &GraphProto) -> Result<(), ScanError> {
-    let implemented = tract_onnx::onnx().op_register;
+    let mut implemented = tract_onnx::onnx().op_register;
+    ml::register(&mut implemented);
     let mut missing = BTreeSet::new();
     collect(graph, &implemented, &mut missing);
     if missing.is_empty() {
@@ -90,7 +99,7 @@ pub(super) fn check(graph: &GraphProto) -> Result<(), ScanError> {
 
 fn collect(graph: &GraphProto, implemented: &OnnxOpRegister, missing: &mut BTreeSet<String>) {
     for node in &graph.node {
-        if !known(node, implemented) {
+        if !spell::knows(node) && !known(node, implemented) {
             missing.insert(shown(node));
         }
         subgraphs(node).for_each(|graph| collect(graph, implemented, missing));

@@ -8,17 +8,17 @@ use tract_onnx::tract_hir::internal::*;
 
 use strongroom_kernels::trees::{Attributes, Ensemble, Indexed, Leaves, Nodes, Outputs};
 
-/// Adds the operators to those that tract reads ONNX with; its own classifier is replaced.
+use super::labels::{labels, named};
+use super::{Parsed, floats, integers};
+
 pub(super) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("TreeEnsembleClassifier", classifier);
     operators.insert("TreeEnsembleRegressor", regressor);
     operators.insert("TreeEnsemble", indexed);
 }
 
-type Parsed = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
-
 fn classifier(_: &ParsingContext<'_>, node: &NodeProto) -> Parsed {
-    let labels = labels(node)?;
+    let labels = labels(node, "classlabels_int64s")?;
     let ensemble = ensemble(node, Outputs::Classes(labels.len()), "class")?;
     Ok((expand(Trees { ensemble, labels: Some(labels) }), vec![]))
 }
@@ -34,7 +34,7 @@ fn targets(node: &NodeProto) -> TractResult<usize> {
 }
 
 fn indexed(context: &ParsingContext<'_>, node: &NodeProto) -> Parsed {
-    let integers = |name: &str| Ok::<_, TractError>(node.get_attr_opt_slice::<i64>(name)?.unwrap_or_default());
+    let integers = |name: &str| integers(node, name);
     let attributes = Indexed {
         feature_ids: integers("nodes_featureids")?,
         modes: &numbers::<u8>(context, node, "nodes_modes")?,
@@ -66,22 +66,10 @@ fn numbers<T: Datum + Copy>(context: &ParsingContext<'_>, node: &NodeProto, name
     Ok(tensor.try_as_plain_ram()?.as_slice::<T>()?.to_vec())
 }
 
-/// The labels of the classes: a row of integers or of strings.
-fn labels(node: &NodeProto) -> TractResult<Arc<Tensor>> {
-    let integers = node.get_attr_opt_slice::<i64>("classlabels_int64s")?.unwrap_or_default();
-    let strings = node.get_attr_opt_vec::<String>("classlabels_strings")?.unwrap_or_default();
-    match (integers, strings.as_slice()) {
-        ([], []) => bail!("attributes classlabels_int64s and classlabels_strings are both empty, expected one"),
-        (integers, []) => Ok(rctensor1(integers)),
-        ([], strings) => Ok(rctensor1(strings)),
-        _ => bail!("attributes classlabels_int64s and classlabels_strings are both given, expected one"),
-    }
-}
-
 fn ensemble(node: &NodeProto, outputs: Outputs, kind: &str) -> TractResult<Arc<Ensemble>> {
     refuse_doubles(node)?;
-    let integers = |name: &str| Ok::<_, TractError>(node.get_attr_opt_slice::<i64>(name)?.unwrap_or_default());
-    let floats = |name: &str| Ok::<_, TractError>(node.get_attr_opt_slice::<f32>(name)?.unwrap_or_default());
+    let integers = |name: &str| integers(node, name);
+    let floats = |name: &str| floats(node, name);
     let modes = node.get_attr_opt_tvec::<&str>("nodes_modes")?.unwrap_or_default();
     let attributes = Attributes {
         nodes: Nodes {
@@ -221,16 +209,6 @@ impl Trees {
     fn shaped(&self, count: usize, scores: &[f32]) -> TractResult<TValue> {
         Ok(Tensor::from_shape(&[count, self.ensemble.outputs()], scores)?.into_tvalue())
     }
-}
-
-/// The label of each class.
-fn named(labels: &Tensor, classes: &[usize]) -> TractResult<TValue> {
-    let labels = labels.try_as_plain_ram()?;
-    if let Ok(labels) = labels.as_slice::<i64>() {
-        return Ok(tensor1(&classes.iter().map(|&class| labels[class]).collect::<Vec<_>>()).into_tvalue());
-    }
-    let labels = labels.as_slice::<String>()?;
-    Ok(tensor1(&classes.iter().map(|&class| labels[class].clone()).collect::<Vec<_>>()).into_tvalue())
 }
 
 impl TypedOp for Trees {
