@@ -4,6 +4,7 @@
 //! [`recognise`] says which [`Layer`] it is, if any; layers that hang together become a [`Net`], which is simplified
 //! ([`fuse`]), given memory ([`plan`]) and run as a [`Program`](program::Program).
 
+mod fold;
 mod fuse;
 mod layer;
 mod operator;
@@ -37,6 +38,7 @@ type TypedNode = Node<TypedFact, Box<dyn TypedOp>>;
 pub(super) fn lower(mut model: TypedModel, level: Level) -> TractResult<TypedModel> {
     // But for weights, which stay whole numbers until it is known who multiplies with them.
     dequantize::fold(&mut model, recognise::is_weights)?;
+    fold::fold(&mut model)?;
     Optimizer::prop_consts().optimize(&mut model)?;
     let graph = Seen::of(&model)?;
     for (number, region) in graph.regions().into_iter().enumerate() {
