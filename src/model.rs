@@ -1,9 +1,10 @@
 //! ONNX to a running model. The only folder that names tract; it knows nothing of sealing, images or HTTP.
 //!
 //! [`Graph::load`] takes the way of section 2 of the architecture: scan (is this graph safe), bind (every dimension gets
-//! a number), load strictly, optimise, run once, compare with what the graph declares. [`Pool`] holds the threads that
+//! a number), load strictly, optimise, compare with what the graph declares. [`Pool`] holds the threads that
 //! run sessions of it.
 
+mod constants;
 mod dequantize;
 mod error;
 mod lower;

@@ -120,6 +120,16 @@ impl Predictor {
         Ok(Session { graphs })
     }
 
+    /// Such a state that every graph was run with once, on zeros: what only a run shows is shown, and its memory is there.
+    ///
+    /// # Errors
+    /// The engine cannot make it, or fails.
+    pub fn warm_session(&self) -> Result<Session, RunError> {
+        let mut session = self.session()?;
+        session.graphs.iter_mut().try_for_each(GraphSession::warm_up)?;
+        Ok(session)
+    }
+
     /// What a request with these headers is answered with and how its body is read.
     ///
     /// # Errors

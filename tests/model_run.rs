@@ -189,3 +189,55 @@ fn a_tensor_beyond_the_address_space_is_one_that_no_graph_takes() {
     let tensor = Tensor::filled::<f32>(&[usize::MAX, 2], |_| panic!("there is nothing to fill"));
     assert!(matches!(load("gemm").session().unwrap().run(vec![tensor]), Err(RunError::Input { .. })));
 }
+
+/// The fields of a message: number, key and all, and content where there is one.
+fn fields(mut bytes: &[u8]) -> Vec<(u8, &[u8], &[u8])> {
+    fn varint(bytes: &mut &[u8]) -> usize {
+        let len = bytes.iter().position(|byte| *byte < 0x80).unwrap() + 1;
+        let (head, rest) = bytes.split_at(len);
+        *bytes = rest;
+        head.iter().rev().fold(0, |number, byte| number << 7 | usize::from(byte & 0x7f))
+    }
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let from = bytes;
+        let key = varint(&mut bytes);
+        let number = varint(&mut bytes);
+        let (content, rest) = bytes.split_at(if key & 7 == 2 { number } else { 0 });
+        bytes = rest;
+        found.push(((key >> 3) as u8, &from[..from.len() - rest.len()], content));
+    }
+    found
+}
+
+#[test]
+fn a_graph_in_pieces_is_one_graph() {
+    const GRAPH: u8 = 7;
+    let whole = files("gemm").remove("m.onnx").unwrap();
+    let mut cut = Vec::new();
+    for (number, field, content) in fields(&whole) {
+        if number != GRAPH {
+            cut.extend_from_slice(field);
+            continue;
+        }
+        for (_, inner, _) in fields(content) {
+            cut.push(GRAPH << 3 | 2);
+            let len = inner.len();
+            assert!(len < 1 << 14);
+            cut.extend([(len & 0x7f) as u8 | 0x80, (len >> 7) as u8]);
+            cut.extend_from_slice(inner);
+        }
+    }
+    let graph = Graph::load(&Files::from([("m.onnx".to_owned(), cut.into())]), "m.onnx", &Binding::default()).unwrap();
+    let answers = |graph: &Arc<Graph>| run(graph, row(&[1.0, 2.0, 3.0]))[0].values::<f32>().unwrap().to_vec();
+    assert_eq!(answers(&graph), answers(&load("gemm")));
+}
+
+#[test]
+fn a_warm_up_leaves_a_session_as_new() {
+    let graph = load("gemm");
+    let mut session = graph.session().unwrap();
+    session.warm_up().unwrap();
+    let answers = session.run(row(&[1.0, 2.0, 3.0])).unwrap();
+    assert_eq!(answers[0].values::<f32>(), run(&graph, row(&[1.0, 2.0, 3.0]))[0].values::<f32>());
+}

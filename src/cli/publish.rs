@@ -46,7 +46,7 @@ fn check(directory: PathBuf) -> anyhow::Result<Checked> {
     // Before the self-test: who named it wrongly need not wait for that.
     ModelRef::version(&name, &version).with_context(|| format!("{shown} cannot be published"))?;
     let predictor = Predictor::load(bundle).with_context(|| format!("{shown} cannot be served"))?;
-    let mut session = predictor.session().with_context(|| format!("{shown} cannot be run"))?;
+    let mut session = predictor.warm_session().with_context(|| format!("{shown} cannot be run"))?;
     predictor.self_test(&mut session).with_context(|| format!("{shown} fails its self-test"))?;
     Ok(Checked { name, version, files })
 }

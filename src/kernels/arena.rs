@@ -2,31 +2,45 @@
 
 use super::LANES;
 
-/// A cache line: a block of channels, whole.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; LANES]);
+/// Bytes of a cache line: a block of channels, whole.
+const LINE: usize = LANES * size_of::<f32>();
 
 /// Numbers, zero at first, that begin at a cache line, as every block in them does then.
-#[derive(Debug, Clone, Default)]
-pub struct Arena(Vec<Line>);
+///
+/// The system has zeros of its own: memory that nobody has written to is not taken yet.
+#[derive(Debug, Default)]
+pub struct Arena {
+    memory: Vec<f32>,
+    /// Of the first number.
+    start: usize,
+    len: usize,
+}
 
 impl Arena {
     /// Room for `len` numbers, rounded up to whole blocks.
     pub fn new(len: usize) -> Self {
-        Self(vec![Line([0.0; LANES]); len.div_ceil(LANES)])
+        let len = len.next_multiple_of(LANES);
+        let memory = vec![0.0; len + LANES - 1];
+        let start = memory.as_ptr().align_offset(LINE);
+        assert!(start < LANES, "numbers that lie between numbers");
+        Self { memory, start, len }
     }
 
     /// All of them.
     pub fn numbers(&self) -> &[f32] {
-        // SAFETY: a line is sixteen numbers without a gap (`repr(C)`, 64 bytes, aligned to 64), so the lines are
-        // sixteen times as many numbers; they are borrowed as long as the slice.
-        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LANES) }
+        &self.memory[self.start..self.start + self.len]
     }
 
     /// All of them, to be written.
     pub fn numbers_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as above; the borrow is unique.
-        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LANES) }
+        &mut self.memory[self.start..self.start + self.len]
+    }
+}
+
+impl Clone for Arena {
+    fn clone(&self) -> Self {
+        let mut clone = Self::new(self.len);
+        clone.numbers_mut().copy_from_slice(self.numbers());
+        clone
     }
 }

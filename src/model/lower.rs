@@ -4,6 +4,7 @@
 //! [`recognise`] says which [`Layer`] it is, if any; layers that hang together become a [`Net`], which is simplified
 //! ([`fuse`]), given memory ([`plan`]) and run as a [`Program`](program::Program).
 
+mod fold;
 mod fuse;
 mod layer;
 mod operator;
@@ -19,12 +20,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use strongroom_kernels::Level;
 use tract_onnx::prelude::{Node, OutletId, TVec, TractResult, TypedFact, TypedModel, TypedOp};
 use tract_onnx::tract_core::model::TypedModelPatch;
+use tract_onnx::tract_core::ops::array::{Gather, TypedConcat};
+use tract_onnx::tract_core::ops::binary::{OptBinUnicast, TypedBinOp};
+use tract_onnx::tract_core::ops::change_axes::{AxisOp, IntoShape};
+use tract_onnx::tract_core::ops::dummy::Dummy;
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_core::optim::Optimizer;
 
 use super::{dequantize, ml};
-use layer::{Net, Value};
+use layer::{Layer, Net, Value};
 use operator::Lowered;
 use program::Tensors;
 use recognise::Recognised;
@@ -36,8 +42,9 @@ type TypedNode = Node<TypedFact, Box<dyn TypedOp>>;
 pub(super) fn lower(mut model: TypedModel, level: Level) -> TractResult<TypedModel> {
     // But for weights, which stay whole numbers until it is known who multiplies with them.
     dequantize::fold(&mut model, recognise::is_weights)?;
+    fold::fold(&mut model)?;
     Optimizer::prop_consts().optimize(&mut model)?;
-    let graph = Seen::of(&model)?;
+    let mut graph = Seen::of(&model)?;
     for (number, region) in graph.regions().into_iter().enumerate() {
         if region.iter().any(|node| graph.layers[node].layer.is_heavy()) {
             graph.replace(&mut model, &region, number, level)?;
@@ -58,6 +65,34 @@ pub(super) fn left(model: &TypedModel) -> BTreeMap<String, usize> {
         *left.entry(node.op.name().into_owned()).or_default() += 1;
     }
     left
+}
+
+/// Whether it is certain in which shapes an optimised graph answers: all of it is computed by our kernels, but for what
+/// moves numbers about or computes with them one by one.
+pub(super) fn is_certain(model: &TypedModel) -> bool {
+    let is_ours = |node: &TypedNode| node.op_is::<Lowered>() || node.op_is::<TypedSource>() || node.op_is::<Const>();
+    let is_moved = |node: &TypedNode| {
+        node.op_is::<AxisOp>() || node.op_is::<IntoShape>() || node.op_is::<TypedConcat>() || node.op_is::<Gather>()
+    };
+    let is_numberwise =
+        |node: &TypedNode| node.op_is::<ElementWiseOp>() || node.op_is::<TypedBinOp>() || node.op_is::<OptBinUnicast>();
+    let is_known = |node: &TypedNode| node.outputs.iter().all(|output| output.fact.shape.is_concrete());
+    model.nodes().iter().all(|node| is_known(node) && (is_ours(node) || is_moved(node) || is_numberwise(node)))
+}
+
+/// Takes from a graph the constants that `region` alone reads, which has them now: each is given back when it is packed.
+fn give_up_weights(model: &mut TypedModel, region: &[usize]) {
+    let region: BTreeSet<&usize> = region.iter().collect();
+    let is_inside = |node: &TypedNode| {
+        node.outputs.iter().flat_map(|output| &output.successors).all(|reader| region.contains(&reader.node))
+    };
+    let outputs: BTreeSet<usize> = model.outputs.iter().map(|outlet| outlet.node).collect();
+    for node in model.nodes.iter_mut().filter(|node| node.op_is::<Const>()) {
+        if is_inside(node) && !outputs.contains(&node.id) {
+            node.op = Box::new(Dummy::new());
+            node.outputs.iter_mut().for_each(|output| output.fact.konst = None);
+        }
+    }
 }
 
 /// What is known of a graph.
@@ -112,7 +147,7 @@ impl Seen {
     }
 
     /// Puts one operator in the place of `region`.
-    fn replace(&self, model: &mut TypedModel, region: &[usize], number: usize, level: Level) -> TractResult<()> {
+    fn replace(&mut self, model: &mut TypedModel, region: &[usize], number: usize, level: Level) -> TractResult<()> {
         let mut net = Net::default();
         let mut made: BTreeMap<OutletId, Value> = BTreeMap::new();
         let mut inputs: Vec<(OutletId, View, Value)> = Vec::new();
@@ -134,7 +169,10 @@ impl Seen {
                 from.push(value);
             }
             let outlet = OutletId::new(*id, 0);
-            made.insert(outlet, net.add(found.layer.clone(), from, found.shape(model.outlet_fact(outlet)?)?));
+            let shape = found.shape(model.outlet_fact(outlet)?)?;
+            // Once planned, a layer is no more: nothing else holds its weights then.
+            let layer = self.layers.get_mut(id).map(|found| std::mem::replace(&mut found.layer, Layer::Alias));
+            made.insert(outlet, net.add(layer.unwrap_or(Layer::Alias), from, shape));
         }
         let outputs = self.read_outside(region);
         let mut tensors = Tensors::default();
@@ -150,7 +188,9 @@ impl Seen {
             facts.push(fact);
         }
         fuse::fuse(&mut net);
-        let Some(program) = plan::plan(&net, level, tensors) else { return Ok(()) };
+        let Some(laid) = plan::lay(net) else { return Ok(()) };
+        give_up_weights(model, region);
+        let program = laid.program(level, tensors);
         let lowered = Lowered::new(program, facts);
         let mut patch = TypedModelPatch::new("lower to kernels");
         let taps = inputs.iter().map(|(input, ..)| patch.tap_model(model, *input)).collect::<TractResult<TVec<_>>>()?;

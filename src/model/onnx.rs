@@ -7,17 +7,19 @@ use std::sync::Arc;
 use strongroom_kernels::Level;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::{
-    Framework, InferenceModel, InferenceModelExt, TDim, TValue, TVec, TractResult, TypedModel, TypedSimplePlan,
-    TypedSimpleState,
+    Framework, InferenceModel, InferenceModelExt, OutletId, TDim, TValue, TVec, TractResult, TypedModel,
+    TypedSimplePlan, TypedSimpleState,
 };
 use tract_onnx::tract_core::plan::{SimplePlan, SimpleState};
 
+use super::constants::{Constants, Kept};
 use super::error::Cause;
+use super::reclaim::return_freed_memory;
 use super::signature::{self, Declared};
 use super::weights::Settled;
 use super::{
-    Binding, GraphSignature, LoadError, Port, RunError, ScanError, Tensor, dequantize, lower, ml, quantize, scan,
-    spell, weights,
+    Binding, DType, GraphSignature, LoadError, Port, RunError, ScanError, Tensor, dequantize, lower, ml, quantize,
+    scan, spell, weights,
 };
 use crate::bundle::Files;
 
@@ -31,8 +33,8 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Scans, parses, binds and optimises the ONNX file `name` of `files`, runs it once and compares every output's
-    /// shape with the declared one.
+    /// Scans, parses, binds and optimises the ONNX file `name` of `files` and compares every output's shape with the
+    /// declared one: on a first run, unless it is certain, as it is where our kernels compute nearly all of it.
     ///
     /// Shapes that the file gives for values inside the graph are honoured first. Only when tract then refuses the
     /// graph, it is loaded once more without them, and a warning is logged: that way alone some graphs load that answer
@@ -41,10 +43,22 @@ impl Graph {
     /// # Errors
     /// The graph is unsafe (scan), cannot be parsed or run by tract, or answers with another shape than it declares.
     pub fn load(files: &Files, name: &str, binding: &Binding) -> Result<Arc<Self>, LoadError> {
-        let strict = attempt(files, name, binding, Shapes::Honoured);
+        let load = |shapes: Shapes, kept: Kept| {
+            let load = |kernels| Prepared::read(files, name, binding)?.load(name, Way { shapes, kept, kernels });
+            match load(Kernels::Ours) {
+                Err(LoadError::Engine { stage: LOWER, source, .. }) => {
+                    tracing::warn!(graph = name, error = %source, "the graph runs on tract's kernels alone");
+                    load(Kernels::TractsAlone)
+                }
+                loaded => loaded,
+            }
+        };
+        let quick = load(Shapes::Honoured, Kept::Opaque);
+        let Err(LoadError::Engine { .. }) = quick else { return quick.map(Arc::new) };
+        // tract may have needed more of the constants than it is known to; what it says then is about the file.
+        let strict = load(Shapes::Honoured, Kept::Nothing);
         let Err(LoadError::Engine { stage, source, .. }) = strict else { return strict.map(Arc::new) };
-        let relaxed = attempt(files, name, binding, Shapes::Ignored);
-        match relaxed {
+        match load(Shapes::Ignored, Kept::Nothing) {
             Ok(graph) => {
                 tracing::warn!(graph = name, cause = %source, "shapes inside the graph are wrong and were left aside");
                 Ok(Arc::new(graph))
@@ -89,6 +103,20 @@ impl Session {
     /// An input does not fit the signature, or tract fails.
     pub fn run(&mut self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
         check_inputs(&self.graph.signature.inputs, &inputs)?;
+        self.run_checked(inputs)
+    }
+
+    /// Runs on zeros: the first run takes longer, for its memory is touched for the first time.
+    ///
+    /// # Errors
+    /// tract fails.
+    pub fn warm_up(&mut self) -> Result<(), RunError> {
+        let zeros = self.graph.signature.inputs.iter().map(|port| Tensor::zeros(port.dtype, &port.shape));
+        let zeros = zeros.collect::<Result<_, _>>()?;
+        self.run_checked(zeros).map(drop)
+    }
+
+    fn run_checked(&mut self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
         let values = inputs.into_iter().map(Tensor::into_value).collect::<TVec<TValue>>();
         let ran = catch_unwind(AssertUnwindSafe(|| self.state.run(values)));
         match ran {
@@ -135,34 +163,73 @@ enum Shapes {
     Ignored,
 }
 
-fn attempt(files: &Files, name: &str, binding: &Binding, shapes: Shapes) -> Result<Graph, LoadError> {
-    let (model, inputs, declared) = prepare(files, name, binding)?;
-    let parse = || parse(&model, shapes);
-    let parsed = guarded("read", name, parse)?;
-    // The weights are tract's now; the protobuf's copy is given back before the optimiser asks for memory.
-    drop(model);
-    let typed = guarded("analyse", name, || parsed.into_typed())?;
-    bound_values(&typed, name)?;
-    let lowered = lowered(typed, name);
-    let lowered = guarded("lower", name, || quantize::bounded(lowered))?;
-    let optimised = guarded("optimise", name, || lowered.into_optimized())?;
-    let plan = guarded("plan", name, || SimplePlan::new(optimised))?;
-    let outputs = first_run(&plan, name, &inputs)?;
-    let outputs = settle_outputs(&plan, &declared, &outputs)?;
-    let left: Vec<String> = lower::left(plan.model()).iter().map(|(name, count)| format!("{count} {name}")).collect();
-    tracing::info!(graph = name, left_to_tract = left.join(", "), "kernels chosen");
-    Ok(Graph { plan, signature: GraphSignature { inputs, outputs } })
+/// Whose kernels compute a graph.
+#[derive(Clone, Copy)]
+enum Kernels {
+    Ours,
+    TractsAlone,
 }
 
-/// The graph with our kernels in it; as it was where that fails, for tract can run all of it.
-fn lowered(typed: TypedModel, name: &str) -> TypedModel {
-    // The weights are shared: a copy of the graph is small.
-    match guarded("lower", name, || lower::lower(typed.clone(), Level::detect())) {
-        Ok(lowered) => lowered,
-        Err(error) => {
-            tracing::warn!(graph = name, error = %chain(&error), "the graph runs on tract's kernels alone");
-            typed
-        }
+/// How a graph is loaded.
+#[derive(Clone, Copy)]
+struct Way {
+    shapes: Shapes,
+    kept: Kept,
+    kernels: Kernels,
+}
+
+/// The stage of which a failure leaves a graph that tract can run.
+const LOWER: &str = "lower";
+
+/// A graph that is safe, with its constants beside it.
+struct Prepared {
+    model: ModelProto,
+    constants: Constants,
+    inputs: Vec<Port>,
+    declared: Vec<Declared>,
+}
+
+impl Prepared {
+    fn read(files: &Files, name: &str, binding: &Binding) -> Result<Self, LoadError> {
+        let file = files.get(name).ok_or_else(|| LoadError::MissingFile { name: name.to_owned() })?;
+        let refused = |source: ScanError| LoadError::Scan { name: name.to_owned(), source };
+        let (mut model, raw) = scan::read(file).map_err(refused)?;
+        let Settled { weights, flushed, tensors } = weights::settle(&mut model, &raw, files, name).map_err(refused)?;
+        tracing::info!(graph = name, weights, flushed, "weights checked");
+        spell::out(&mut model, &tensors).map_err(refused)?;
+        let Some(graph) = model.graph.as_mut() else { return Err(refused(ScanError::malformed("there is no graph"))) };
+        let (inputs, declared) = signature::bind(graph, binding).map_err(|error| error.in_file(name))?;
+        let constants = Constants::withdraw(graph, tensors);
+        Ok(Self { model, constants, inputs, declared })
+    }
+
+    fn load(self, name: &str, way: Way) -> Result<Graph, LoadError> {
+        let mut parsed = guarded("read", name, || parse(&self.model, way.shapes))?;
+        guarded("read", name, || self.constants.place(&mut parsed, way.kept))?;
+        let mut typed = guarded("analyse", name, || parsed.into_typed())?;
+        guarded("analyse", name, || self.constants.place_kept(&mut typed))?;
+        let Self { inputs, declared, constants, model } = self;
+        // What tract has no need of any more is given back before memory is asked for again.
+        drop((constants, model));
+        bound_values(&typed, name)?;
+        let lowered = match way.kernels {
+            Kernels::Ours => guarded(LOWER, name, || lower::lower(typed, Level::detect()))?,
+            Kernels::TractsAlone => typed,
+        };
+        let lowered = guarded("optimise", name, || quantize::bounded(lowered))?;
+        let optimised = guarded("optimise", name, || lowered.into_optimized())?;
+        let is_certain = matches!(way.shapes, Shapes::Honoured) && lower::is_certain(&optimised);
+        let plan = guarded("plan", name, || SimplePlan::new(optimised))?;
+        let found = match is_certain.then(|| planned(&plan)).flatten() {
+            Some(planned) => planned,
+            None => first_run(&plan, name, &inputs)?,
+        };
+        let outputs = settle_outputs(&plan, &declared, &found)?;
+        let left = lower::left(plan.model());
+        let left: Vec<String> = left.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        tracing::info!(graph = name, left_to_tract = left.join(", "), "kernels chosen");
+        return_freed_memory();
+        Ok(Graph { plan, signature: GraphSignature { inputs, outputs } })
     }
 }
 
@@ -178,18 +245,6 @@ fn bound_values(model: &TypedModel, name: &str) -> Result<(), LoadError> {
         }
     }
     Ok(())
-}
-
-fn prepare(files: &Files, name: &str, binding: &Binding) -> Result<(ModelProto, Vec<Port>, Vec<Declared>), LoadError> {
-    let bytes = files.get(name).ok_or_else(|| LoadError::MissingFile { name: name.to_owned() })?;
-    let refused = |source: ScanError| LoadError::Scan { name: name.to_owned(), source };
-    let mut model = scan::read(bytes).map_err(refused)?;
-    let Settled { weights, flushed } = weights::settle(&mut model, files, name).map_err(refused)?;
-    tracing::info!(graph = name, weights, flushed, "weights checked");
-    spell::out(&mut model).map_err(refused)?;
-    let Some(graph) = model.graph.as_mut() else { return Err(refused(ScanError::malformed("there is no graph"))) };
-    let (inputs, outputs) = signature::bind(graph, binding).map_err(|error| error.in_file(name))?;
-    Ok((model, inputs, outputs))
 }
 
 fn parse(model: &ModelProto, shapes: Shapes) -> TractResult<InferenceModel> {
@@ -221,35 +276,49 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     format!("panicked: {}", text.unwrap_or("no message"))
 }
 
-fn first_run(plan: &Plan, name: &str, inputs: &[Port]) -> Result<Vec<Tensor>, LoadError> {
+/// Element type and shape of an answer.
+type Answered = (DType, Vec<usize>);
+
+fn first_run(plan: &Plan, name: &str, inputs: &[Port]) -> Result<Vec<Answered>, LoadError> {
     guarded("run", name, || {
         let zeros = inputs.iter().map(|port| Tensor::zeros(port.dtype, &port.shape).map(Tensor::into_value));
         let values = zeros.collect::<Result<TVec<TValue>, RunError>>()?;
-        let outputs = plan.run(values).map_err(RunError::engine)?;
-        outputs.into_iter().map(Tensor::from_value).collect::<Result<Vec<_>, RunError>>()
+        let outputs = plan.run(values).map_err(RunError::engine)?.into_iter().map(Tensor::from_value);
+        let answered = |output: Tensor| (output.dtype(), output.shape().to_vec());
+        outputs.map(|output| output.map(answered)).collect::<Result<Vec<_>, RunError>>()
     })
 }
 
-/// The outputs' ports, when the first run answered what is declared.
-fn settle_outputs(plan: &Plan, declared: &[Declared], found: &[Tensor]) -> Result<Vec<Port>, LoadError> {
-    let settle = |(slot, (declared, found)): (usize, (&Declared, &Tensor))| {
-        let shape = settled_shape(plan, slot, declared, found).filter(|_| found.dtype() == declared.dtype);
+/// What a graph answers of which that is certain; `None` where it is symbolic integers.
+fn planned(plan: &Plan) -> Option<Vec<Answered>> {
+    let model = plan.model();
+    let answered = |outlet: &OutletId| {
+        let fact = model.outlet_fact(*outlet).ok()?;
+        Some((DType::of(fact.datum_type)?, fact.shape.as_concrete()?.to_vec()))
+    };
+    model.outputs.iter().map(answered).collect()
+}
+
+/// The outputs' ports, when the answers are what is declared.
+fn settle_outputs(plan: &Plan, declared: &[Declared], found: &[Answered]) -> Result<Vec<Port>, LoadError> {
+    let settle = |(slot, (declared, (dtype, found))): (usize, (&Declared, &Answered))| {
+        let shape = settled_shape(plan, slot, declared, found).filter(|_| *dtype == declared.dtype);
         if let Some(shape) = shape {
             return Ok(Port { name: declared.name.clone(), dtype: declared.dtype, shape });
         }
-        let (expected, found) = (declared.to_string(), describe(found));
+        let (expected, found) = (declared.to_string(), format!("{dtype:?} {found:?}"));
         Err(LoadError::Output { output: declared.name.clone(), expected, found })
     };
     declared.iter().zip(found).enumerate().map(settle).collect()
 }
 
-/// The first run's shape if it is as declared and nothing in it is empty; 0 where neither the file nor tract gives a
+/// The answer's shape if it is as declared and nothing in it is empty; 0 where neither the file nor tract gives a
 /// number, because the dimension depends on the values of the inputs.
-fn settled_shape(plan: &Plan, slot: usize, declared: &Declared, found: &Tensor) -> Option<Vec<usize>> {
+fn settled_shape(plan: &Plan, slot: usize, declared: &Declared, found: &[usize]) -> Option<Vec<usize>> {
     let fact = plan.model().output_fact(slot).ok()?;
-    let open = vec![None; found.shape().len()];
+    let open = vec![None; found.len()];
     let expected = declared.shape.as_ref().unwrap_or(&open);
-    if expected.len() != found.shape().len() || fact.rank() != expected.len() {
+    if expected.len() != found.len() || fact.rank() != expected.len() {
         return None;
     }
     let settle = |((&expected, &found), inferred): ((&Option<usize>, &usize), &TDim)| match expected {
@@ -257,7 +326,7 @@ fn settled_shape(plan: &Plan, slot: usize, declared: &Declared, found: &Tensor) 
         None if inferred.as_i64().is_none() => Some(0),
         None => (found > 0).then_some(found),
     };
-    expected.iter().zip(found.shape()).zip(fact.shape.iter()).map(settle).collect()
+    expected.iter().zip(found).zip(fact.shape.iter()).map(settle).collect()
 }
 
 /// tract prints whole nodes, over many lines; this is for one line of a log.

@@ -11,6 +11,7 @@ mod table;
 mod zip_map;
 
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+use tract_onnx::prelude::Tensor;
 
 use super::ScanError;
 use constants::Constants;
@@ -22,13 +23,13 @@ pub(super) fn knows(node: &NodeProto) -> bool {
     table::spelling(node).is_some() || zip_map::is_one(node)
 }
 
-/// Spells out all there is to spell.
-pub(super) fn out(model: &mut ModelProto) -> Result<(), ScanError> {
+/// Spells out all there is to spell; `tensors` are the numbers of initializers that the message has not.
+pub(super) fn out(model: &mut ModelProto, tensors: &[(String, Tensor)]) -> Result<(), ScanError> {
     let set = model.opset_import.iter().find(|set| matches!(set.domain.as_str(), "" | "ai.onnx"));
     let version = set.map_or(0, |set| set.version);
     let Some(graph) = model.graph.as_mut().filter(|graph| any(graph)) else { return Ok(()) };
     let names = &mut Names::of(graph);
-    let constants = &Constants::of(graph);
+    let constants = &Constants::of(graph, tensors);
     spell_graph(graph, &mut Book { constants, names, version })
 }
 

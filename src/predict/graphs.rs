@@ -189,6 +189,10 @@ impl GraphSession {
         Ok(Self { session: graph.graph.session()? })
     }
 
+    pub(super) fn warm_up(&mut self) -> Result<(), model::RunError> {
+        self.session.warm_up()
+    }
+
     fn run(&mut self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, PredictError> {
         Ok(self.session.run(inputs)?)
     }

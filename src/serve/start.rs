@@ -85,7 +85,7 @@ async fn bring_up(stages: Stages<'_>, fetched: Fetched) -> Result<Model, StartEr
     let predictor = stages.run("load", &object, blocking(move || Predictor::load(bundle))).await?;
     let predictor = Arc::new(predictor);
     let own = Arc::clone(&predictor);
-    let mut session = stages.run("warm-up", &object, blocking(move || own.session())).await?;
+    let mut session = stages.run("warm-up", &object, blocking(move || own.warm_session())).await?;
     let own = Arc::clone(&predictor);
     stages.run("self-test", &object, blocking(move || own.self_test(&mut session))).await?;
     let card = Card {

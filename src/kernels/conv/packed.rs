@@ -1,5 +1,7 @@
 //! Weights in the order in which the inner loop wants them.
 
+use std::ops::Range;
+
 use crate::{Arena, LANES};
 
 /// How an input's channels come: in blocks, or as planes of one channel.
@@ -73,36 +75,73 @@ pub(super) fn pack(
     group: usize,
 ) -> Arena {
     let blocks = out_channels.div_ceil(LANES);
-    let mut packed = Arena::new(blocks * source.numbers() * taps * LANES);
-    let mut to = packed.numbers_mut().chunks_exact_mut(LANES);
-    for first in (0..blocks).step_by(group) {
-        let out_blocks = first..blocks.min(first + group);
-        for channels in (0..in_channels).step_by(source.channels().max(1)) {
-            for tap in 0..taps {
-                for channel in channels..in_channels.min(channels + source.channels()) {
-                    for block in out_blocks.clone() {
-                        let Some(lanes) = to.next() else { return packed };
-                        let outs = block * LANES..out_channels.min((block + 1) * LANES);
-                        match weights.order {
-                            Order::OutputFirst => {
-                                let place = channel * taps + tap;
-                                let rows =
-                                    weights.numbers[outs.start * in_channels * taps..].chunks(in_channels * taps);
-                                lanes.iter_mut().zip(rows).for_each(|(lane, row)| *lane = row[place]);
-                            }
-                            Order::InputFirst => {
-                                let row = &weights.numbers[channel * out_channels..][outs.clone()];
-                                lanes[..row.len()].copy_from_slice(row);
-                            }
-                        }
-                        if !weights.scale.is_empty() {
-                            let scale = &weights.scale[outs];
-                            lanes.iter_mut().zip(scale).for_each(|(lane, scale)| *lane *= scale);
-                        }
-                    }
-                }
+    let panel = source.numbers() * taps * LANES;
+    let mut packed = Arena::new(blocks * panel);
+    // Some input channels at a time, for all outputs: what lies in few pages is read while these are known.
+    let step = if weights.order == Order::InputFirst { NEAR_ROWS } else { in_channels.max(1) };
+    for from in (0..in_channels).step_by(step) {
+        for first in (0..blocks).step_by(group) {
+            let count = group.min(blocks - first);
+            let panels = &mut packed.numbers_mut()[first * panel..][..count * panel];
+            let outs = first * LANES..out_channels.min((first + count) * LANES);
+            match weights.order {
+                Order::OutputFirst => by_output(&weights, [in_channels, taps], source, outs, panels),
+                Order::InputFirst => by_input(&weights, out_channels, from..in_channels.min(from + step), outs, panels),
             }
         }
     }
     packed
+}
+
+/// Rows of weights that are read side by side.
+const NEAR_ROWS: usize = 32;
+
+/// Packs the panels of `outs`, each of which has all its weights in one row.
+fn by_output(
+    weights: &Weights<'_>,
+    [in_channels, taps]: [usize; 2],
+    source: Source,
+    outs: Range<usize>,
+    panels: &mut [f32],
+) {
+    let blocks = outs.len().div_ceil(LANES);
+    let mut rest = panels;
+    for channels in (0..in_channels).step_by(source.channels().max(1)) {
+        let count = source.channels().min(in_channels - channels);
+        let (of_block, behind) = rest.split_at_mut(count * taps * blocks * LANES);
+        rest = behind;
+        for block in 0..blocks {
+            let first = outs.start + block * LANES;
+            let last = outs.end.min(first + LANES);
+            let row = |out: usize| &weights.numbers[(out * in_channels + channels) * taps..][..count * taps];
+            let rows: Vec<&[f32]> = (first..last).map(row).collect();
+            let scale = weights.scale.get(first..last).unwrap_or_default();
+            for channel in 0..count {
+                for tap in 0..taps {
+                    let lanes = &mut of_block[((tap * count + channel) * blocks + block) * LANES..][..LANES];
+                    let place = channel * taps + tap;
+                    lanes.iter_mut().zip(&rows).for_each(|(lane, row)| *lane = row[place]);
+                    lanes.iter_mut().zip(scale).for_each(|(lane, scale)| *lane *= scale);
+                }
+            }
+        }
+    }
+}
+
+/// Packs of the panels of `outs` what is multiplied with some channels, each of which has its weights in one row.
+fn by_input(
+    weights: &Weights<'_>,
+    out_channels: usize,
+    channels: Range<usize>,
+    outs: Range<usize>,
+    panels: &mut [f32],
+) {
+    let width = outs.len().next_multiple_of(LANES);
+    let scale = weights.scale.get(outs.clone()).unwrap_or_default();
+    for channel in channels {
+        let row = &weights.numbers[channel * out_channels..][outs.clone()];
+        let lanes = &mut panels[channel * width..][..row.len()];
+        lanes.copy_from_slice(row);
+        lanes.iter_mut().zip(scale).for_each(|(lane, scale)| *lane *= scale);
+    }
 }

@@ -20,16 +20,17 @@ pub(super) fn pack(weights: &QuantizedWeights<'_>, [out_channels, in_channels, t
                 for quad in (channels..in_channels.min(channels + LANES)).step_by(QUAD) {
                     for block in first..out_blocks.min(first + set.blocks()) {
                         let Some(to) = to.next() else { return packed };
-                        let weight = |lane: usize, channel: usize| {
-                            let (out, channel) = (block * LANES + lane, quad + channel);
-                            let place = match weights.order {
-                                Order::OutputFirst => (out * in_channels + channel) * taps + tap,
-                                Order::InputFirst => channel * out_channels + out,
-                            };
-                            if out < out_channels && channel < in_channels { weights.numbers[place] } else { 0 }
+                        let is_whole = block * LANES + LANES <= out_channels && quad + QUAD <= in_channels;
+                        let block = match (weights.order, is_whole) {
+                            (Order::OutputFirst, true) => {
+                                let place = |lane| ((block * LANES + lane) * in_channels + quad) * taps + tap;
+                                quads(weights.numbers, place, taps)
+                            }
+                            (Order::InputFirst, true) => {
+                                quads(weights.numbers, |lane| quad * out_channels + block * LANES + lane, out_channels)
+                            }
+                            (_, false) => part(weights, [out_channels, in_channels, taps], [block, quad, tap]),
                         };
-                        let block: [[i8; QUAD]; LANES] =
-                            std::array::from_fn(|lane| std::array::from_fn(|channel| weight(lane, channel)));
                         set.write(&block, to);
                     }
                 }
@@ -37,6 +38,31 @@ pub(super) fn pack(weights: &QuantizedWeights<'_>, [out_channels, in_channels, t
         }
     }
     packed
+}
+
+/// Of each lane the weights from a place on, a step apart.
+fn quads(numbers: &[i8], place: impl Fn(usize) -> usize, step: usize) -> [[i8; QUAD]; LANES] {
+    std::array::from_fn(|lane| {
+        let from = &numbers[place(lane)..];
+        std::array::from_fn(|channel| from[channel * step])
+    })
+}
+
+/// A block some of whose weights pad.
+fn part(
+    weights: &QuantizedWeights<'_>,
+    [out_channels, in_channels, taps]: [usize; 3],
+    [block, quad, tap]: [usize; 3],
+) -> [[i8; QUAD]; LANES] {
+    let weight = |lane: usize, channel: usize| {
+        let (out, channel) = (block * LANES + lane, quad + channel);
+        let place = match weights.order {
+            Order::OutputFirst => (out * in_channels + channel) * taps + tap,
+            Order::InputFirst => channel * out_channels + out,
+        };
+        if out < out_channels && channel < in_channels { weights.numbers[place] } else { 0 }
+    };
+    std::array::from_fn(|lane| std::array::from_fn(|channel| weight(lane, channel)))
 }
 
 /// The sum of each output channel's weights.

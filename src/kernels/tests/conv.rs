@@ -1,7 +1,7 @@
 //! Convolution.
 
 use proptest::prelude::*;
-use strongroom_kernels::{Conv, Finish, LANES, Shape, Window};
+use strongroom_kernels::{Conv, Finish, LANES, Order, Shape, Weights, Window};
 
 use super::draw::{Slide, cases, channels, finishes, layouts, slides};
 use super::reference::{Exact, Tensor, conv};
@@ -164,4 +164,28 @@ fn channels_of_one_value_are_computed_from_others_of_it() {
 
 fn shape(images: usize, channels: usize) -> Shape {
     Shape { images, channels, height: 2, width: 3 }
+}
+
+#[test]
+fn weights_of_a_matrix_may_come_by_input_and_scaled() {
+    let window = Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], before: [0, 0] };
+    for [outs, ins] in [[1, 1], [16, 32], [37, 33], [70, 65], [130, 100]] {
+        let shape = Shape { images: 1, channels: ins, height: 1, width: 9 };
+        let input = tensor(1, shape);
+        let (by_output, scale, bias) = (numbers(2, outs * ins), numbers(3, outs), numbers(4, outs));
+        let by_input: Vec<f32> = (0..outs * ins).map(|at| by_output[at % outs * ins + at / outs]).collect();
+        for (level, scale) in levels().into_iter().flat_map(|level| [(level, &scale[..]), (level, &[])]) {
+            let [first, second] =
+                [(Order::OutputFirst, &by_output), (Order::InputFirst, &by_input)].map(|(order, numbers)| {
+                    let weights = Weights { numbers, order, scale };
+                    let conv = Conv::new(level, window, [outs, ins], LANES, weights, &bias, Finish::default());
+                    let mut scene = Scene::default();
+                    let place = scene.put(&Layout::default(), &input, LANES);
+                    let output = scene.room(&Layout::default(), Shape { channels: outs, ..shape }, LANES);
+                    scene.run(&output, |arena| conv.run(arena, &place, None, &output));
+                    scene.value(&output).numbers
+                });
+            assert_eq!(first, second, "{level:?} {outs} of {ins}");
+        }
+    }
 }

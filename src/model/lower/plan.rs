@@ -15,20 +15,33 @@ use memory::Memory;
 /// Most numbers of a value, the zeros around it included: as many as of any value of a graph.
 const MOST_NUMBERS: usize = 1 << 29;
 
-/// The program that computes `net` at `level`; `None` where a value with the zeros around it is too large.
-pub(super) fn plan(net: &Net, level: Level, tensors: Tensors) -> Option<Program> {
-    let homes = Homes::of(net);
-    if (0..net.shapes.len()).any(|value| homes.own_place(net, value, 0).len() > MOST_NUMBERS) {
-        return None;
+/// A net whose values have their places.
+pub(super) struct Laid {
+    net: Net,
+    homes: Homes,
+}
+
+/// Finds a place for each value of `net`; `None` where one with the zeros around it is too large.
+pub(super) fn lay(net: Net) -> Option<Laid> {
+    let homes = Homes::of(&net);
+    let fits = (0..net.shapes.len()).all(|value| homes.own_place(&net, value, 0).len() <= MOST_NUMBERS);
+    fits.then_some(Laid { net, homes })
+}
+
+impl Laid {
+    /// The program that computes it at `level`.
+    pub(super) fn program(self, level: Level, tensors: Tensors) -> Program {
+        let Self { mut net, homes } = self;
+        let memory = Memory::of(&net, &homes);
+        let nodes = std::mem::take(&mut net.nodes);
+        let places = |value: Value| memory.place(&net, &homes, value);
+        let scratch = memory.len();
+        let steps = steps::steps(nodes, &net, level, &homes, &places, scratch);
+        let most = steps.iter().map(|step| step.scratch(level)).max().unwrap_or_default();
+        let inputs = net.inputs.iter().map(|value| places(*value)).collect();
+        let outputs = net.outputs.iter().map(|value| places(*value)).collect();
+        Program { level, steps, inputs, outputs, tensors, len: scratch + most }
     }
-    let memory = Memory::of(net, &homes);
-    let places = |value: Value| memory.place(net, &homes, value);
-    let scratch = memory.len();
-    let steps = steps::steps(net, level, &homes, &places, scratch);
-    let most = steps.iter().map(|step| step.scratch(level)).max().unwrap_or_default();
-    let inputs = net.inputs.iter().map(|value| places(*value)).collect();
-    let outputs = net.outputs.iter().map(|value| places(*value)).collect();
-    Some(Program { level, steps, inputs, outputs, tensors, len: scratch + most })
 }
 
 /// Which values are a part of another one's memory, and how each lies in memory.

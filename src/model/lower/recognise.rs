@@ -1,6 +1,6 @@
 //! Which layer a node of tract's graph is.
 
-mod constant;
+pub(super) mod constant;
 mod numberwise;
 mod pattern;
 mod quantized;

@@ -13,7 +13,7 @@ const MAX_NAME: usize = 4096;
 const MAX_EDGES: usize = 4096;
 
 /// The graphs in a node's attributes.
-pub(super) fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
+pub(in crate::model) fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
     node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs))
 }
 

@@ -45,29 +45,48 @@ pub(super) fn walk(bytes: &[u8]) -> Result<(), ScanError> {
     message(bytes, Kind::Model, 0, &mut Counts::default())
 }
 
-fn message(mut bytes: &[u8], kind: Kind, nesting: usize, counts: &mut Counts) -> Result<(), ScanError> {
+fn message(bytes: &[u8], kind: Kind, nesting: usize, counts: &mut Counts) -> Result<(), ScanError> {
+    each(bytes, |field| match field.content.zip(inner(kind, field.number)) {
+        Some((content, inner)) => enter(content, inner, nesting, counts),
+        None => Ok(()),
+    })
+}
+
+/// One field of a message.
+pub(super) struct Field<'a> {
+    pub(super) number: u64,
+    /// Key and all.
+    pub(super) whole: &'a [u8],
+    /// Of what has a length: messages, strings, bytes, packed numbers.
+    pub(super) content: Option<&'a [u8]>,
+}
+
+/// Visits a message's fields.
+pub(super) fn each<'a>(
+    mut bytes: &'a [u8],
+    mut visit: impl FnMut(Field<'a>) -> Result<(), ScanError>,
+) -> Result<(), ScanError> {
     while !bytes.is_empty() {
-        let key = varint(&mut bytes)?;
-        let content = match key & 7 {
-            0 => {
-                varint(&mut bytes)?;
-                continue;
-            }
-            1 => take(&mut bytes, 8)?,
-            2 => {
-                let len = varint(&mut bytes)?;
-                take(&mut bytes, usize::try_from(len).unwrap_or(usize::MAX))?
-            }
-            5 => take(&mut bytes, 4)?,
-            other => return Err(ScanError::malformed(format!("wire type {other} is none of protobuf's"))),
-        };
-        if key & 7 == 2
-            && let Some(inner) = inner(kind, key >> 3)
-        {
-            enter(content, inner, nesting, counts)?;
-        }
+        visit(field(&mut bytes)?)?;
     }
     Ok(())
+}
+
+fn field<'a>(bytes: &mut &'a [u8]) -> Result<Field<'a>, ScanError> {
+    let from = *bytes;
+    let key = varint(bytes)?;
+    let mut content = None;
+    match key & 7 {
+        0 => drop(varint(bytes)?),
+        1 => drop(take(bytes, 8)?),
+        2 => {
+            let len = varint(bytes)?;
+            content = Some(take(bytes, usize::try_from(len).unwrap_or(usize::MAX))?);
+        }
+        5 => drop(take(bytes, 4)?),
+        other => return Err(ScanError::malformed(format!("wire type {other} is none of protobuf's"))),
+    }
+    Ok(Field { number: key >> 3, whole: &from[..from.len() - bytes.len()], content })
 }
 
 fn enter(content: &[u8], kind: Kind, nesting: usize, counts: &mut Counts) -> Result<(), ScanError> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+use tract_onnx::prelude::Tensor;
 
 use super::subgraphs;
 
@@ -21,9 +22,15 @@ pub(super) struct Constant {
 pub(super) struct Constants(HashMap<String, Option<Constant>>);
 
 impl Constants {
-    pub(super) fn of(graph: &GraphProto) -> Self {
+    /// Those of a graph; `tensors` are the numbers of initializers that the message has not.
+    pub(super) fn of(graph: &GraphProto, tensors: &[(String, Tensor)]) -> Self {
         let mut constants = HashMap::new();
         collect(graph, &mut constants);
+        for (name, tensor) in tensors.iter().filter(|(_, tensor)| tensor.len() <= MAX_SCALES) {
+            let Some(Some(constant)) = constants.get_mut(name) else { continue };
+            let numbers = tensor.try_as_plain_ram().ok().and_then(|view| view.as_slice::<f32>().ok());
+            constant.floats = numbers.unwrap_or_default().to_vec();
+        }
         Self(constants)
     }
 

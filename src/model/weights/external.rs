@@ -1,7 +1,6 @@
 //! External data: weights in files of their own, beside the ONNX file, inside the bundle and nowhere else.
 //!
-//! tract reads such files from disk by itself; here there is no disk, and nothing it could be pointed at: the bytes are
-//! copied out of the bundle into the tensor before tract sees it.
+//! tract reads such files from disk by itself; here there is no disk, and nothing it could be pointed at.
 
 use bytes::Bytes;
 use tract_onnx::pb::TensorProto;
@@ -16,7 +15,7 @@ const MAX_SHARING: usize = 4;
 pub(super) struct Reader<'a> {
     files: &'a Files,
     folder: &'a str,
-    /// Bytes that may still be copied.
+    /// Bytes that may still be read.
     budget: usize,
 }
 
@@ -27,17 +26,16 @@ impl<'a> Reader<'a> {
         Self { files, folder, budget: total.saturating_mul(MAX_SHARING) }
     }
 
-    /// Copies the tensor's `count` values into it.
-    pub(super) fn embed(&mut self, tensor: &mut TensorProto, count: usize) -> Result<(), ScanError> {
+    /// The tensor's `count` values; from now on it holds them itself.
+    pub(super) fn take(&mut self, tensor: &mut TensorProto, count: usize) -> Result<&'a [u8], ScanError> {
         let bytes = self.slice(tensor, count)?;
         self.budget = self
             .budget
             .checked_sub(bytes.len())
             .ok_or_else(|| refusal(tensor, "", "tensors share these bytes too often".to_owned()))?;
-        tensor.raw_data = bytes.to_vec();
         tensor.data_location = None;
         tensor.external_data.clear();
-        Ok(())
+        Ok(bytes)
     }
 
     fn slice(&self, tensor: &TensorProto, count: usize) -> Result<&'a [u8], ScanError> {

@@ -9,15 +9,16 @@ use super::super::layer::{ConvLayer, Held, Layer, Net, NetNode, QuantizedConvLay
 use super::super::program::{Call, Step};
 use super::Homes;
 
-/// The steps of `net`, each value being where `place` says.
+/// The steps of `nodes`, each value of `net` being where `place` says. A node's weights are given back once they are packed.
 pub(super) fn steps(
+    nodes: Vec<NetNode>,
     net: &Net,
     level: Level,
     homes: &Homes,
     place: &dyn Fn(Value) -> Place,
     scratch: usize,
 ) -> Vec<Step> {
-    net.nodes.iter().flat_map(|node| of_node(net, level, homes, place, scratch, node)).collect()
+    nodes.into_iter().flat_map(|node| of_node(net, level, homes, place, scratch, &node)).collect()
 }
 
 fn of_node(

@@ -3,7 +3,7 @@
 use tract_onnx::prelude::Tensor;
 
 /// All of a tensor's, where they are `f32`.
-pub(super) fn numbers(tensor: &Tensor) -> Option<&[f32]> {
+pub(in crate::model::lower) fn numbers(tensor: &Tensor) -> Option<&[f32]> {
     tensor.try_as_plain_ram().ok()?.as_slice::<f32>().ok()
 }
 
