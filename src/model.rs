@@ -4,6 +4,7 @@
 //! a number), load strictly, optimise, run once, compare with what the graph declares. [`Pool`] holds the threads that
 //! run sessions of it.
 
+mod crew;
 mod error;
 mod lower;
 mod machine;

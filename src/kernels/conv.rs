@@ -4,9 +4,11 @@ mod packed;
 pub(crate) mod tile;
 
 use super::activation::Activation;
-use super::{Arena, LANES, Level, Place};
+use super::team::{Shared, walk};
+use super::{Arena, LANES, Level, Place, Team};
 pub use packed::{Order, Weights};
 use packed::{Source, pack};
+use std::ops::Range;
 use tile::{Tile, Tiled};
 
 /// What a kernel looks at: the window that slides over a plane.
@@ -118,7 +120,7 @@ impl Conv {
     ///
     /// # Panics
     /// A place does not fit the convolution or the arena, or `output` overlaps another one.
-    pub fn run(&self, arena: &mut [f32], input: &Place, residual: Option<&Place>, output: &Place) {
+    pub fn run(&self, team: &mut Team, arena: &mut [f32], input: &Place, residual: Option<&Place>, output: &Place) {
         self.check(arena.len(), input, residual, output);
         let dense = [Some(input), residual, Some(output)].into_iter().flatten().all(Place::is_dense);
         let plane = output.shape.height * output.shape.width;
@@ -129,9 +131,14 @@ impl Conv {
             true => Lines { rows: 1, columns: plane },
             false => Lines { rows: output.shape.height, columns: output.shape.width },
         };
-        // SAFETY: `check` saw that every place lies in the arena and that the output overlaps no other place, that the
-        // input has the halo which the window needs, and that the channels are those the weights are packed for.
-        unsafe { self.lines(arena.as_mut_ptr(), input, residual, output, lines) }
+        let cut = self.cut(input, output, lines);
+        let arena = Shared::of(arena);
+        team.share(cut.sizes.iter().product(), cut.work, |part| {
+            // SAFETY: `check` saw that every place lies in the arena and that the output overlaps no other place, that the
+            // input has the halo which the window needs, and that the channels are those the weights are packed for.
+            // Parts have no unit in common, and so no number of the output.
+            unsafe { self.lines(arena.start(), input, residual, output, &cut, part) }
+        });
     }
 
     fn check(&self, len: usize, input: &Place, residual: Option<&Place>, output: &Place) {
@@ -151,17 +158,39 @@ impl Conv {
         assert_eq!(input.shape.images, output.shape.images, "images of a convolution");
         let fits = |place: &Place| (place.lanes, place.shape) == (LANES, output.shape);
         assert!(residual.is_none_or(fits), "what a convolution adds");
+        output.require_apart();
+    }
+
+    /// Units write tiles that no other unit does: groups of output blocks of some pixels of a row.
+    fn cut(&self, input: &Place, output: &Place, lines: Lines) -> Cut {
+        let group = self.level.blocks();
+        let tiled = Tiled::new(self.level, lines.columns, self.window.stride[1] * input.lanes);
+        let (groups, spans) = (self.out_blocks.div_ceil(group), tiled.spans());
+        let groups_first = self.weights.numbers().len() > NEAR;
+        let sizes = match groups_first {
+            false => [output.shape.images, lines.rows, spans, groups],
+            true => [output.shape.images, groups, lines.rows, spans],
+        };
+        let taps = self.window.kernel[0] * self.window.kernel[1];
+        let work = tiled.pixels() * group * LANES * self.source.numbers() * taps;
+        Cut { tiled, group, groups_first, sizes, work }
     }
 
     /// # Safety
-    /// As [`Conv::run`] proves.
-    unsafe fn lines(&self, arena: *mut f32, input: &Place, residual: Option<&Place>, output: &Place, lines: Lines) {
-        let group = self.level.blocks();
+    /// As [`Conv::run`] proves; nobody else has a unit of `part`.
+    unsafe fn lines(
+        &self,
+        arena: *mut f32,
+        input: &Place,
+        residual: Option<&Place>,
+        output: &Place,
+        cut: &Cut,
+        part: Range<usize>,
+    ) {
         let taps = self.window.kernel[0] * self.window.kernel[1];
         let panel = self.source.numbers() * taps * LANES;
-        let tiled = Tiled::new(self.level, lines.columns, self.window.stride[1] * input.lanes);
         let run = |image: usize, row: usize, column: usize, first: usize| {
-            let count = group.min(self.out_blocks - first);
+            let count = cut.group.min(self.out_blocks - first);
             let top = (row * self.window.stride[0] + input.halo.top - self.window.before[0]) * input.row_stride();
             let left = (column * self.window.stride[1] + input.halo.left - self.window.before[1]) * input.lanes;
             // SAFETY: all offsets lie in places that `check` saw, for a tile of a row never leaves its row.
@@ -186,21 +215,12 @@ impl Conv {
                 }
             };
             // SAFETY: the tile is as its function asks for.
-            unsafe { tiled.run(&tile, count) };
+            unsafe { cut.tiled.run(&tile, count) };
         };
-        let groups = || (0..self.out_blocks).step_by(group);
-        for image in 0..output.shape.images {
-            if self.weights.numbers().len() <= NEAR {
-                for row in 0..lines.rows {
-                    tiled.columns().for_each(|column| groups().for_each(|first| run(image, row, column, first)));
-                }
-            } else {
-                for first in groups() {
-                    for row in 0..lines.rows {
-                        tiled.columns().for_each(|column| run(image, row, column, first));
-                    }
-                }
-            }
+        for unit in walk(cut.sizes, part) {
+            let ([image, row, span, group], [_, first, below, last]) = (unit, unit);
+            let (group, row, span) = if cut.groups_first { (first, below, last) } else { (group, row, span) };
+            cut.tiled.columns(span).for_each(|column| run(image, row, column, group * cut.group));
         }
     }
 }
@@ -214,4 +234,17 @@ const NEAR: usize = 128 << 10;
 struct Lines {
     rows: usize,
     columns: usize,
+}
+
+/// How a convolution's output falls into units.
+struct Cut {
+    tiled: Tiled,
+    /// Output blocks of a tile.
+    group: usize,
+    /// Whether all of a group's pixels go by before the next group.
+    groups_first: bool,
+    /// Images; then rows, spans of columns and groups, or groups before them.
+    sizes: [usize; 4],
+    /// Multiply-adds of a unit.
+    work: usize,
 }

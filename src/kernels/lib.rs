@@ -25,6 +25,7 @@ mod norm;
 mod place;
 mod pool;
 mod simd;
+mod team;
 pub mod trees;
 
 pub use activation::Activation;
@@ -39,3 +40,4 @@ pub use norm::{LayerNorm, softmax};
 pub use place::{Halo, Place, Shape};
 pub use pool::{Pool, Pooling, mean_of_planes};
 pub use simd::LANES;
+pub use team::{Offer, Team};

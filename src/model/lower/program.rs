@@ -1,7 +1,7 @@
 //! A net that is ready to run: calls of kernels, one after the other, over one arena.
 
 use strongroom_kernels::{
-    Arena, Attention, Channelwise, Conv, Depthwise, Finish, LayerNorm, Level, Operation, Place, Pool, combine,
+    Arena, Attention, Channelwise, Conv, Depthwise, Finish, LayerNorm, Level, Operation, Place, Pool, Team, combine,
     fill_halo, from_planar, mean_of_planes, softmax, to_planar,
 };
 
@@ -71,7 +71,7 @@ impl Program {
     }
 
     /// Computes `outputs` from `inputs`.
-    pub(super) fn run(&self, arena: &mut Arena, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) {
+    pub(super) fn run(&self, team: &mut Team, arena: &mut Arena, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) {
         let arena = arena.numbers_mut();
         for ((place, spread), input) in self.inputs.iter().zip(&self.tensors.inputs).zip(inputs) {
             match spread.is_planar() {
@@ -80,7 +80,7 @@ impl Program {
             }
         }
         for step in &self.steps {
-            step.run(self.level, arena);
+            step.run(team, self.level, arena);
         }
         for ((place, spread), output) in self.outputs.iter().zip(&self.tensors.outputs).zip(outputs) {
             match spread.is_planar() {
@@ -101,26 +101,26 @@ impl Step {
         }
     }
 
-    fn run(&self, level: Level, arena: &mut [f32]) {
+    fn run(&self, team: &mut Team, level: Level, arena: &mut [f32]) {
         let output = &self.output;
         match &self.call {
-            Call::Conv { conv, input, residual } => conv.run(arena, input, residual.as_ref(), output),
-            Call::Depthwise { conv, input, residual } => conv.run(arena, input, residual.as_ref(), output),
-            Call::Pool { pool, input } => pool.run(level, arena, input, output),
-            Call::PlaneMean { scale, input } => mean_of_planes(level, arena, input, output, *scale),
-            Call::Scale { scaling, input } => scaling.run(level, arena, input, output),
+            Call::Conv { conv, input, residual } => conv.run(team, arena, input, residual.as_ref(), output),
+            Call::Depthwise { conv, input, residual } => conv.run(team, arena, input, residual.as_ref(), output),
+            Call::Pool { pool, input } => pool.run(team, level, arena, input, output),
+            Call::PlaneMean { scale, input } => mean_of_planes(team, level, arena, input, output, *scale),
+            Call::Scale { scaling, input } => scaling.run(team, level, arena, input, output),
             Call::Combine { operation, left, right, finish } => {
-                combine(level, arena, *operation, [left, right], output, finish);
+                combine(team, level, arena, *operation, [left, right], output, finish);
             }
-            Call::Norm { norm, input } => norm.run(level, arena, input, output),
+            Call::Norm { norm, input } => norm.run(team, level, arena, input, output),
             Call::Attention { attention, inputs: [query, key, value], scratch } => {
-                attention.run(level, arena, [query, key, value], output, *scratch);
+                attention.run(team, level, arena, [query, key, value], output, *scratch);
             }
             Call::Phase { conv, input, made, first, stride } => {
-                conv.run(arena, input, None, made);
+                conv.run(team, arena, input, None, made);
                 lay(arena, made, output, *first, *stride);
             }
-            Call::Softmax { input } => softmax(level, arena, input, output),
+            Call::Softmax { input } => softmax(team, level, arena, input, output),
             Call::Pad { input, before } => {
                 clear(arena, output);
                 lay(arena, input, output, *before, [1, 1]);

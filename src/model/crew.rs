@@ -1,0 +1,262 @@
+//! Inference threads that have nothing to do take part in what others compute.
+//!
+//! Each thread leads a team of its own. While it computes it calls one that waits for a job, who calls the next one, and
+//! who is called takes part until there is no more for it to do, or a job comes. Where there are more threads than cores,
+//! no more of them compute than there are cores.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use strongroom_kernels::{Offer, Team};
+
+thread_local! {
+    static OWN: RefCell<Team> = RefCell::new(Team::alone());
+}
+
+/// Runs `work` with the calling thread's team: one of its crew, or nobody else.
+pub(super) fn with_team<T>(work: impl FnOnce(&mut Team) -> T) -> T {
+    OWN.with(|own| match own.try_borrow_mut() {
+        Ok(mut team) => work(&mut team),
+        // Within a computation that is shared already.
+        Err(_) => work(&mut Team::alone()),
+    })
+}
+
+/// The threads of a pool.
+#[derive(Clone)]
+pub(super) struct Crew {
+    /// Threads that wait for a job.
+    idle: Arc<AtomicUsize>,
+    /// Threads that no core would be left for.
+    beyond: usize,
+    call: Sender<Arc<Offer>>,
+    calls: Receiver<Arc<Offer>>,
+}
+
+impl Crew {
+    /// Of so many threads, on so many cores.
+    pub(super) fn of(threads: usize, cores: usize) -> Self {
+        let (call, calls) = bounded(threads);
+        Self { idle: Arc::default(), beyond: threads.saturating_sub(cores), call, calls }
+    }
+
+    /// Makes the calling thread one of the crew.
+    pub(super) fn enter(&self) {
+        let (idle, beyond, call) = (Arc::clone(&self.idle), self.beyond, self.call.clone());
+        let team = Team::new(Team::WORTH, move |offer| match idle.load(Ordering::Relaxed).saturating_sub(beyond) {
+            0 => false,
+            idle => call.len() >= idle || call.try_send(Arc::clone(offer)).is_ok(),
+        });
+        OWN.with(|own| own.replace(team));
+    }
+
+    /// Counts the calling thread as idle until what this gives is dropped.
+    pub(super) fn idle(&self) -> Idle<'_> {
+        self.idle.fetch_add(1, Ordering::Relaxed);
+        Idle(&self.idle)
+    }
+
+    /// What a thread that is idle is called to.
+    pub(super) fn calls(&self) -> &Receiver<Arc<Offer>> {
+        &self.calls
+    }
+}
+
+/// A thread that waits for a job.
+pub(super) struct Idle<'a>(&'a AtomicUsize);
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::{Barrier, Mutex, mpsc};
+    use std::time::Duration;
+
+    use super::super::{Binding, Graph, Pool, Tensor};
+    use super::*;
+    use crate::bundle::Files;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    fn pool(threads: usize) -> Pool<()> {
+        on_cores(threads, threads)
+    }
+
+    /// Whatever this machine has.
+    fn on_cores(threads: usize, cores: usize) -> Pool<()> {
+        Pool::start_on(cores, threads, 8, || Ok::<_, std::io::Error>(())).unwrap()
+    }
+
+    /// Has `job` run on a thread of `pool`, and waits for what it comes to.
+    fn run<T: Send + 'static>(pool: &Pool<()>, job: impl FnOnce() -> T + Send + 'static) -> T {
+        let (tell, told) = mpsc::channel();
+        pool.submit(move |()| drop(tell.send(job()))).unwrap();
+        told.recv_timeout(DEADLINE).unwrap()
+    }
+
+    /// Shares two units that wait for each other; the names of the threads that ran them.
+    fn meet() -> [String; 2] {
+        let (barrier, names) = (Barrier::new(2), Mutex::new(Vec::new()));
+        with_team(|team| {
+            // Until the other thread is idle, all of it would be one piece.
+            while team.count(2, Team::WORTH) < 2 {
+                std::thread::yield_now();
+            }
+            team.share(2, Team::WORTH, |_| {
+                barrier.wait();
+                names.lock().unwrap().push(std::thread::current().name().unwrap().to_owned());
+            });
+        });
+        let mut names = names.into_inner().unwrap();
+        names.sort();
+        names.try_into().unwrap()
+    }
+
+    #[test]
+    fn an_idle_thread_takes_part() {
+        assert_eq!(run(&pool(2), meet), ["infer-0", "infer-1"]);
+    }
+
+    #[test]
+    fn a_busy_thread_does_not() {
+        let pool = pool(2);
+        let (go, gone) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        pool.submit(move |()| {
+            tell.send(()).unwrap();
+            let _ = gone.recv();
+        })
+        .unwrap();
+        told.recv_timeout(DEADLINE).unwrap();
+        assert_eq!(run(&pool, || with_team(|team| parts(team, 100))), 1);
+        drop(go);
+    }
+
+    #[test]
+    fn a_graph_answers_the_same_bits_however_many_take_part() {
+        let file = "model-artifacts/imagenet-efficientnet-lite0/efficientnet_lite0.onnx";
+        let bytes = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let files = Files::from([("m.onnx".to_owned(), bytes.into())]);
+        let graph = Graph::load(&files, "m.onnx", &Binding::default()).unwrap();
+        let answers = move || {
+            let mut session = graph.session().unwrap();
+            let shape = &graph.signature().inputs[0].shape.clone();
+            let runs = (0..3).flat_map(|run| {
+                let numbers = (0..shape.iter().product()).map(|at: usize| ((at * 37 + run) % 256) as f32 / 128.0 - 1.0);
+                let numbers: Vec<f32> = numbers.collect();
+                let outputs = session.run(vec![Tensor::new(shape, &numbers).unwrap()]).unwrap();
+                outputs[0].values::<f32>().unwrap().iter().map(|number| number.to_bits()).collect::<Vec<_>>()
+            });
+            runs.collect::<Vec<_>>()
+        };
+        let alone = answers();
+        for threads in [1, 2, 3, 8] {
+            assert!(run(&pool(threads), answers.clone()) == alone, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn no_more_threads_compute_than_there_are_cores() {
+        let pool = on_cores(3, 1);
+        let most = run(&pool, || {
+            let counts = (0..1_000).map(|_| {
+                std::thread::sleep(Duration::from_micros(10));
+                with_team(|team| parts(team, 100))
+            });
+            counts.max()
+        });
+        assert_eq!(most, Some(1));
+    }
+
+    /// Parts that so many units are run in.
+    fn parts(team: &mut Team, units: usize) -> usize {
+        let parts = AtomicUsize::new(0);
+        team.share(units, Team::WORTH, |_| _ = parts.fetch_add(1, Ordering::Relaxed));
+        parts.into_inner()
+    }
+
+    #[test]
+    fn a_thread_that_takes_part_leaves_for_a_job_and_for_one_of_its_own() {
+        let pool = Arc::new(pool(2));
+        let own = Arc::new(AtomicUsize::new(0));
+        let (tell, told) = mpsc::channel();
+        let (inner, counter) = (Arc::clone(&pool), Arc::clone(&own));
+        pool.submit(move |()| {
+            meet();
+            // The other thread is here, and there is always something for it to do.
+            let (come, mut sent) = (AtomicBool::new(false), false);
+            let begun = std::time::Instant::now();
+            while !come.load(Ordering::Relaxed) || counter.load(Ordering::Relaxed) == 0 {
+                assert!(begun.elapsed() < DEADLINE, "no job was begun");
+                with_team(|team| team.share(100, Team::WORTH, |_| std::thread::sleep(Duration::from_micros(100))));
+                if !sent {
+                    let (job, counter) = (tell.clone(), Arc::clone(&counter));
+                    inner.submit(move |()| job.send(()).unwrap()).unwrap();
+                    inner.everywhere(move |()| _ = counter.fetch_add(1, Ordering::Relaxed));
+                    sent = true;
+                }
+                come.fetch_or(told.try_recv().is_ok(), Ordering::Relaxed);
+            }
+        })
+        .unwrap();
+        run(&pool, || ());
+        assert!(own.load(Ordering::Relaxed) >= 1);
+    }
+
+    #[test]
+    fn a_panic_of_another_thread_is_the_jobs_and_both_go_on() {
+        let pool = pool(2);
+        let (tell, told) = mpsc::channel::<()>();
+        pool.submit(move |()| {
+            let _dropped_by_the_panic = tell;
+            meet();
+            let barrier = Barrier::new(2);
+            with_team(|team| {
+                while team.count(2, Team::WORTH) < 2 {}
+                team.share(2, Team::WORTH, |part| {
+                    barrier.wait();
+                    assert!(part.start == 0, "on purpose");
+                });
+            });
+        })
+        .unwrap();
+        assert_eq!(told.recv_timeout(DEADLINE), Err(mpsc::RecvTimeoutError::Disconnected));
+        assert_eq!(run(&pool, meet), ["infer-0", "infer-1"]);
+    }
+
+    #[test]
+    fn a_pool_is_dropped_while_a_thread_takes_part() {
+        let pool = pool(2);
+        let done = Arc::new(AtomicUsize::new(0));
+        let (tell, told) = mpsc::channel();
+        let counter = Arc::clone(&done);
+        pool.submit(move |()| {
+            meet();
+            tell.send(()).unwrap();
+            with_team(|team| {
+                team.share(64, Team::WORTH, |part| {
+                    std::thread::sleep(Duration::from_millis(1));
+                    counter.fetch_add(part.len(), Ordering::Relaxed);
+                });
+            });
+        })
+        .unwrap();
+        told.recv_timeout(DEADLINE).unwrap();
+        drop(pool);
+        assert_eq!(done.load(Ordering::Relaxed), 64);
+    }
+
+    #[test]
+    fn a_thread_that_is_no_inference_thread_computes_alone() {
+        assert_eq!(with_team(|team| parts(team, 100)), 1);
+        // Within what is shared, too.
+        assert_eq!(with_team(|_| with_team(|team| parts(team, 100))), 1);
+    }
+}
