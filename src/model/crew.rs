@@ -2,14 +2,19 @@
 //!
 //! Each thread leads a team of its own. While it computes it calls one that waits for a job, who calls the next one, and
 //! who is called takes part until there is no more for it to do, or a job comes. Where there are more threads than cores,
-//! no more of them compute than there are cores.
+//! no more of them compute than there are cores. Where jobs come at the same time, each keeps to its own thread.
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use strongroom_kernels::{Offer, Team};
+
+/// How long after two jobs were under way at the same time no thread is called: more are likely to come, and what runs
+/// between them, such as the thread that answers, needs a core.
+const AFTER_TWO: Duration = Duration::from_millis(10);
 
 thread_local! {
     static OWN: RefCell<Team> = RefCell::new(Team::alone());
@@ -27,10 +32,7 @@ pub(super) fn with_team<T>(work: impl FnOnce(&mut Team) -> T) -> T {
 /// The threads of a pool.
 #[derive(Clone)]
 pub(super) struct Crew {
-    /// Threads that wait for a job.
-    idle: Arc<AtomicUsize>,
-    /// Threads that no core would be left for.
-    beyond: usize,
+    load: Arc<Load>,
     call: Sender<Arc<Offer>>,
     calls: Receiver<Arc<Offer>>,
 }
@@ -39,13 +41,15 @@ impl Crew {
     /// Of so many threads, on so many cores.
     pub(super) fn of(threads: usize, cores: usize) -> Self {
         let (call, calls) = bounded(threads);
-        Self { idle: Arc::default(), beyond: threads.saturating_sub(cores), call, calls }
+        let (idle, busy, two_at) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0));
+        let load = Load { idle, busy, beyond: threads.saturating_sub(cores), two_at, begun: Instant::now() };
+        Self { load: Arc::new(load), call, calls }
     }
 
     /// Makes the calling thread one of the crew.
     pub(super) fn enter(&self) {
-        let (idle, beyond, call) = (Arc::clone(&self.idle), self.beyond, self.call.clone());
-        let team = Team::new(Team::WORTH, move |offer| match idle.load(Ordering::Relaxed).saturating_sub(beyond) {
+        let (load, call) = (Arc::clone(&self.load), self.call.clone());
+        let team = Team::new(Team::WORTH, move |offer| match load.to_spare() {
             0 => false,
             idle => call.len() >= idle || call.try_send(Arc::clone(offer)).is_ok(),
         });
@@ -53,9 +57,17 @@ impl Crew {
     }
 
     /// Counts the calling thread as idle until what this gives is dropped.
-    pub(super) fn idle(&self) -> Idle<'_> {
-        self.idle.fetch_add(1, Ordering::Relaxed);
-        Idle(&self.idle)
+    pub(super) fn idle(&self) -> Counted<'_> {
+        Counted::of(&self.load.idle)
+    }
+
+    /// Counts the calling thread as one with a job until what this gives is dropped.
+    pub(super) fn busy(&self) -> Counted<'_> {
+        let busy = Counted::of(&self.load.busy);
+        if self.load.busy.load(Ordering::Relaxed) > 1 {
+            self.load.two_at.store(self.load.now(), Ordering::Relaxed);
+        }
+        busy
     }
 
     /// What a thread that is idle is called to.
@@ -64,10 +76,47 @@ impl Crew {
     }
 }
 
-/// A thread that waits for a job.
-pub(super) struct Idle<'a>(&'a AtomicUsize);
+/// What the threads of a crew do.
+struct Load {
+    /// Threads that wait for a job.
+    idle: AtomicUsize,
+    /// Threads with a job of their own.
+    busy: AtomicUsize,
+    /// Threads that no core would be left for.
+    beyond: usize,
+    /// When two jobs were last seen under way, in nanoseconds since it began; 0: never.
+    two_at: AtomicU64,
+    begun: Instant,
+}
 
-impl Drop for Idle<'_> {
+impl Load {
+    /// Threads that may be called.
+    fn to_spare(&self) -> usize {
+        let idle = self.idle.load(Ordering::Relaxed).saturating_sub(self.beyond);
+        let two_at = self.two_at.load(Ordering::Relaxed);
+        // The clock is looked at only if somebody is idle.
+        match idle == 0 || (two_at > 0 && self.now().saturating_sub(two_at) < AFTER_TWO.as_nanos() as u64) {
+            true => 0,
+            false => idle,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A thread that is counted.
+pub(super) struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn of(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -180,6 +229,20 @@ mod tests {
         let parts = AtomicUsize::new(0);
         team.share(units, Team::WORTH, |_| _ = parts.fetch_add(1, Ordering::Relaxed));
         parts.into_inner()
+    }
+
+    #[test]
+    fn after_two_jobs_at_a_time_nobody_is_called_for_a_while() {
+        let crew = Crew::of(2, 2);
+        let _idle = crew.idle();
+        let _first = crew.busy();
+        assert_eq!(crew.load.to_spare(), 1);
+        let before = Instant::now();
+        drop(crew.busy());
+        while crew.load.to_spare() == 0 {
+            assert!(before.elapsed() < DEADLINE, "for ever");
+        }
+        assert!(before.elapsed() >= AFTER_TWO);
     }
 
     #[test]
