@@ -5,7 +5,10 @@
 //! front and theirs from the back, so that each finds in its cache what it made the step before. The leader waits for
 //! pieces that others have claimed, never for a thread that has not come or has left.
 //!
-//! No unit knows who computes it, so that answers are the same to the last bit, however many take part.
+//! A kernel takes part so: it checks its places, `Place::require_apart` of the output among them; counts
+//! its units, each of which writes numbers that no other one reads or writes, and adds up what it adds up within one unit;
+//! and calls [`Team::share`] with how many there are, what one takes, and a function that computes a range of them
+//! ([`walk`] says which of its loops' rounds a unit is). So answers are the same to the last bit, whoever computes them.
 //!
 //! `unsafe` in this file: work lives on the leader's stack. It is looked at between the claim of a piece and the word that
 //! the piece is done, and [`Team::share`] returns when that word was said for all of them.

@@ -2,7 +2,7 @@
 //!
 //! Each thread leads a team of its own. While it computes it calls one that waits for a job, who calls the next one, and
 //! who is called takes part until there is no more for it to do, or a job comes. Where there are more threads than cores,
-//! no more of them compute than there are cores. Where jobs come at the same time, each keeps to its own thread.
+//! no more of them compute than there are cores. Where requests are computed at the same time, each keeps to its own thread.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,18 +12,29 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use strongroom_kernels::{Offer, Team};
 
-/// How long after two jobs were under way at the same time no thread is called: more are likely to come, and what runs
+/// How long after two requests were computed at the same time no thread is called: more are likely to come, and what runs
 /// between them, such as the thread that answers, needs a core.
 const AFTER_TWO: Duration = Duration::from_millis(10);
 
 thread_local! {
-    static OWN: RefCell<Team> = RefCell::new(Team::alone());
+    static OWN: RefCell<Own> = RefCell::new(Own { team: Team::alone(), load: None });
+}
+
+/// What a thread computes with.
+struct Own {
+    team: Team,
+    /// Of the crew that it is of.
+    load: Option<Arc<Load>>,
 }
 
 /// Runs `work` with the calling thread's team: one of its crew, or nobody else.
 pub(super) fn with_team<T>(work: impl FnOnce(&mut Team) -> T) -> T {
     OWN.with(|own| match own.try_borrow_mut() {
-        Ok(mut team) => work(&mut team),
+        Ok(mut own) => {
+            let Own { team, load } = &mut *own;
+            let _computes = load.as_ref().map(|load| load.computes());
+            work(team)
+        }
         // Within a computation that is shared already.
         Err(_) => work(&mut Team::alone()),
     })
@@ -41,8 +52,8 @@ impl Crew {
     /// Of so many threads, on so many cores.
     pub(super) fn of(threads: usize, cores: usize) -> Self {
         let (call, calls) = bounded(threads);
-        let (idle, busy, two_at) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0));
-        let load = Load { idle, busy, beyond: threads.saturating_sub(cores), two_at, begun: Instant::now() };
+        let (idle, compute, two_at) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0));
+        let load = Load { idle, compute, beyond: threads.saturating_sub(cores), two_at, begun: Instant::now() };
         Self { load: Arc::new(load), call, calls }
     }
 
@@ -53,21 +64,12 @@ impl Crew {
             0 => false,
             idle => call.len() >= idle || call.try_send(Arc::clone(offer)).is_ok(),
         });
-        OWN.with(|own| own.replace(team));
+        OWN.with(|own| own.replace(Own { team, load: Some(Arc::clone(&self.load)) }));
     }
 
     /// Counts the calling thread as idle until what this gives is dropped.
     pub(super) fn idle(&self) -> Counted<'_> {
         Counted::of(&self.load.idle)
-    }
-
-    /// Counts the calling thread as one with a job until what this gives is dropped.
-    pub(super) fn busy(&self) -> Counted<'_> {
-        let busy = Counted::of(&self.load.busy);
-        if self.load.busy.load(Ordering::Relaxed) > 1 {
-            self.load.two_at.store(self.load.now(), Ordering::Relaxed);
-        }
-        busy
     }
 
     /// What a thread that is idle is called to.
@@ -80,11 +82,11 @@ impl Crew {
 struct Load {
     /// Threads that wait for a job.
     idle: AtomicUsize,
-    /// Threads with a job of their own.
-    busy: AtomicUsize,
+    /// Threads that compute for a job of their own: not those that only end one, whose answer may have brought the next.
+    compute: AtomicUsize,
     /// Threads that no core would be left for.
     beyond: usize,
-    /// When two jobs were last seen under way, in nanoseconds since it began; 0: never.
+    /// When two computed at the same time, in nanoseconds since it began; 0: never.
     two_at: AtomicU64,
     begun: Instant,
 }
@@ -99,6 +101,15 @@ impl Load {
             true => 0,
             false => idle,
         }
+    }
+
+    /// Counts the calling thread as one that computes until what this gives is dropped.
+    fn computes(&self) -> Counted<'_> {
+        let counted = Counted::of(&self.compute);
+        if self.compute.load(Ordering::Relaxed) > 1 {
+            self.two_at.store(self.now(), Ordering::Relaxed);
+        }
+        counted
     }
 
     fn now(&self) -> u64 {
@@ -212,13 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn after_two_jobs_at_a_time_nobody_is_called_for_a_while() {
+    fn after_two_computed_at_a_time_nobody_is_called_for_a_while() {
         let crew = Crew::of(2, 2);
         let _idle = crew.idle();
-        let _first = crew.busy();
+        let _first = crew.load.computes();
         assert_eq!(crew.load.to_spare(), 1);
         let before = Instant::now();
-        drop(crew.busy());
+        drop(crew.load.computes());
         while crew.load.to_spare() == 0 {
             assert!(before.elapsed() < DEADLINE, "for ever");
         }

@@ -155,10 +155,7 @@ fn work<S>(jobs: &Jobs<S>, make: &Make<S>, report: Sender<Result<(), Cause>>) {
             state = remake(make);
         }
         let Some(current) = state.as_mut() else { continue };
-        let busy = jobs.crew.busy();
-        let done = catch_unwind(AssertUnwindSafe(|| job(current)));
-        drop(busy);
-        if done.is_err() {
+        if catch_unwind(AssertUnwindSafe(|| job(current))).is_err() {
             tracing::error!("a request panicked; its inference thread starts afresh");
             let old = state.take();
             let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
