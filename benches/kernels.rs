@@ -1,14 +1,16 @@
-//! `cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract]`: one graph on one thread, as one line of JSON.
+//! `cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract | --threads N]`: one graph, as one line of JSON; on one
+//! thread, or one request at a time to N inference threads.
 //!
 //! `median_ms` of a run on random numbers, `load_ms`, `rss_mb` after it, and `max_abs`: how far the answers lie from those of
 //! tract's own kernels, as a part of the largest one.
 
 use std::path::Path;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use strongroom::bundle::Files;
-use strongroom::model::{Binding, Graph, Tensor, resident_memory};
+use strongroom::model::{Binding, Graph, Pool, Session, Tensor, resident_memory};
 use tract_onnx::prelude::{
     Framework, InferenceFact, InferenceModelExt, IntoTValue, IntoTensor, TValue, TVec, TractResult, TypedSimplePlan,
     tract_ndarray::ArrayD, tvec,
@@ -23,24 +25,28 @@ fn main() {
         return;
     }
     let [model, seconds, options @ ..] = &arguments[..] else {
-        eprintln!("usage: cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract]");
+        eprintln!("usage: cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract | --threads N]");
         std::process::exit(2);
     };
     let limit = Duration::from_secs_f64(seconds.parse().expect("SECONDS is a number"));
     let said = match options {
-        [] => ours(Path::new(model), limit),
+        [] => ours(Path::new(model), limit, 1),
+        [option, threads] if option == "--threads" => {
+            ours(Path::new(model), limit, threads.parse().expect("N is a number"))
+        }
         [option] if option == "--plain-tract" => plain_tract(Path::new(model), limit),
         _ => panic!("unknown options: {options:?}"),
     };
     println!("{said}");
 }
 
-fn ours(model: &Path, limit: Duration) -> serde_json::Value {
+fn ours(model: &Path, limit: Duration, threads: usize) -> serde_json::Value {
     let before = Instant::now();
     let bytes = std::fs::read(model).expect("the model can be read");
     let files = Files::from([("model.onnx".to_owned(), Bytes::from(bytes))]);
     let graph = Graph::load(&files, "model.onnx", &Binding::default()).expect("the graph loads");
-    let mut session = graph.session().expect("a session");
+    let made = std::sync::Arc::clone(&graph);
+    let pool = Pool::start(threads, 1, move || made.session()).expect("inference threads");
     let load = before.elapsed();
     drop(files);
     let shapes: Vec<Vec<usize>> = graph.signature().inputs.iter().map(|port| port.shape.clone()).collect();
@@ -49,9 +55,15 @@ fn ours(model: &Path, limit: Duration) -> serde_json::Value {
         let both = shapes.iter().zip(&numbers);
         both.map(|(shape, numbers)| Tensor::new(shape, numbers).expect("an input")).collect::<Vec<_>>()
     };
-    let median = median(limit, || drop(session.run(inputs()).expect("a run")));
+    let run = || {
+        let (inputs, (tell, told)) = (inputs(), mpsc::channel());
+        let job = move |session: &mut Session| drop(tell.send(session.run(inputs).expect("a run")));
+        pool.submit(job).expect("a thread that is free");
+        told.recv().expect("an answer")
+    };
+    let median = median(limit, || drop(run()));
     let resident = resident_memory();
-    let answers = session.run(inputs()).expect("a run");
+    let answers = run();
     let expected = tract(model).expect("tract loads it").run(values(&shapes, &numbers)).expect("tract runs it");
     let off = answers.iter().zip(&expected).filter_map(|(found, expected)| {
         let expected = expected.try_as_plain_ram().ok()?;

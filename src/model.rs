@@ -5,6 +5,7 @@
 //! run sessions of it.
 
 mod constants;
+mod crew;
 mod dequantize;
 mod error;
 mod lower;

@@ -7,13 +7,16 @@
 //! `unsafe` in this file: [`Attention::run`] checks the places; below it, addresses are of pixels in them and of numbers
 //! in the scratch memory, whose length [`Attention::scratch`] gives.
 
+use std::ops::Range;
+
 use super::activation::exp;
 use super::conv::Finish;
 use super::conv::tile::{Tile, Tiled};
 use super::level::Kernel;
 use super::norm::total;
 use super::simd::Simd;
-use super::{LANES, Level, Place};
+use super::team::Shared;
+use super::{LANES, Level, Place, Team};
 
 /// Attention over the pixels of each image, without a mask.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +36,15 @@ struct Scratch {
     scores: usize,
 }
 
+impl Scratch {
+    fn len(&self) -> usize {
+        self.keys.saturating_add(self.values).saturating_add(self.scores)
+    }
+}
+
+/// Most heads whose keys and values are packed at a time.
+const SHARES: usize = 16;
+
 impl Attention {
     fn parts(&self, level: Level, place: &Place) -> Scratch {
         let pixels = place.shape.height * place.shape.width;
@@ -43,10 +55,15 @@ impl Attention {
         Scratch { blocks, keys: packed, values: packed, scores: blocks * LANES * level.pixels() }
     }
 
+    /// Shares that the heads of all images fall into, each with scratch memory of its own.
+    fn shares(&self, place: &Place) -> usize {
+        place.shape.images.saturating_mul(self.heads).min(SHARES)
+    }
+
     /// Numbers of memory that a run needs beside its places.
     pub fn scratch(&self, level: Level, query: &Place) -> usize {
         let parts = self.parts(level, query);
-        parts.keys + parts.values + parts.scores
+        self.shares(query).saturating_mul(parts.len())
     }
 
     /// Computes `output` from queries, keys and values; `scratch` is where the memory of [`Attention::scratch`] begins.
@@ -55,6 +72,7 @@ impl Attention {
     /// The places do not fit each other or the arena, or overlap the output or the scratch memory.
     pub fn run(
         &self,
+        team: &mut Team,
         level: Level,
         arena: &mut [f32],
         [query, key, value]: [&Place; 3],
@@ -74,7 +92,14 @@ impl Attention {
         }
         let of_head = query.shape.channels.checked_div(self.heads).unwrap_or_default();
         assert!(of_head.is_multiple_of(LANES) && of_head * self.heads == query.shape.channels, "channels of a head");
-        level.run(Heads { of: self, level, arena: arena.as_mut_ptr(), query, key, value, output, scratch });
+        output.require_apart();
+        let (shares, arena) = (self.shares(query), Shared::of(arena));
+        let pixels = query.shape.height * query.shape.width;
+        let work = (query.shape.images * pixels).saturating_mul(pixels * query.shape.channels * 2) / shares.max(1);
+        team.share(shares, work, |shares| {
+            let arena = arena.start();
+            level.run(Heads { of: self, level, arena, query, key, value, output, scratch, shares });
+        });
     }
 }
 
@@ -87,6 +112,8 @@ struct Heads<'a> {
     value: &'a Place,
     output: &'a Place,
     scratch: usize,
+    /// Those that are computed here, and by nobody else.
+    shares: Range<usize>,
 }
 
 impl Kernel for Heads<'_> {
@@ -98,17 +125,21 @@ impl Kernel for Heads<'_> {
         let pixels = self.query.shape.height * self.query.shape.width;
         let parts = self.of.parts(self.level, self.query);
         let tiled = Tiled::new(self.level, pixels, LANES);
-        for image in 0..self.query.shape.images {
-            for head in 0..self.of.heads {
+        let (all, shares) = (self.query.shape.images * self.of.heads, self.of.shares(self.query));
+        // Of the first share: those of one range are computed one after the other.
+        let scratch = self.scratch + self.shares.start * parts.len();
+        for share in self.shares.clone() {
+            for number in all * share / shares..all * (share + 1) / shares {
+                let (image, head) = (number / self.of.heads, number % self.of.heads);
                 // SAFETY: `Attention::run` checked the places and the scratch memory; the processor has `S`.
                 unsafe {
-                    let keys = self.arena.add(self.scratch);
+                    let keys = self.arena.add(scratch);
                     let values = keys.add(parts.keys);
                     let scores = values.add(parts.values);
                     let at = |place: &Place| self.arena.add(place.at(image, head * planes, 0, 0));
                     self.pack_keys(at(self.key), keys, &parts, planes, pixels);
                     self.pack_values(at(self.value), values, &parts, planes, pixels);
-                    for column in tiled.cut.columns() {
+                    for column in (0..tiled.cut.spans()).flat_map(|span| tiled.cut.columns(span)) {
                         let count = tiled.cut.pixels;
                         let query = Operand {
                             start: at(self.query).add(column * LANES),

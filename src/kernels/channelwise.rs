@@ -3,11 +3,14 @@
 //! `unsafe` in this file: the safe functions check the places; below them, addresses are of pixels in them. A value may
 //! be written onto itself: each block is read before it is stored.
 
+use std::ops::Range;
+
 use super::activation::{Runs, apply};
 use super::conv::Finish;
 use super::level::Kernel;
 use super::simd::Simd;
-use super::{Arena, LANES, Level, Place};
+use super::team::{Shared, walk};
+use super::{Arena, LANES, Level, Place, Team};
 
 /// `x` times a number of its channel, plus another one; then the finish.
 #[derive(Debug)]
@@ -36,11 +39,15 @@ impl Channelwise {
     ///
     /// # Panics
     /// The places do not fit each other or the arena.
-    pub fn run(&self, level: Level, arena: &mut [f32], input: &Place, output: &Place) {
+    pub fn run(&self, team: &mut Team, level: Level, arena: &mut [f32], input: &Place, output: &Place) {
         check(arena, input, output);
         assert_eq!(input.shape, output.shape, "what is computed channel by channel");
         assert_eq!(output.planes() * LANES, self.scale.numbers().len(), "scales of channels");
-        level.run(Scaling { of: self, arena: arena.as_mut_ptr(), input, output });
+        output.require_apart();
+        let arena = Shared::of(arena);
+        team.share(rows(output), work(output), |rows| {
+            level.run(Scaling { of: self, arena: arena.start(), input, output, rows });
+        });
     }
 }
 
@@ -55,6 +62,8 @@ struct Scaling<'a> {
     arena: *mut f32,
     input: &'a Place,
     output: &'a Place,
+    /// Those of the output that are computed here, and by nobody else.
+    rows: Range<usize>,
 }
 
 impl Kernel for Scaling<'_> {
@@ -63,7 +72,7 @@ impl Kernel for Scaling<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let len = self.output.shape.width * LANES;
-        for (image, plane, row) in rows(self.output) {
+        for [image, plane, row] in each_row(self.output, self.rows.clone()) {
             // SAFETY: `Channelwise::run` checked the places and the channels; the processor has `S`.
             unsafe {
                 let scale = S::load(self.of.scale.numbers().as_ptr().add(plane * LANES));
@@ -79,11 +88,19 @@ impl Kernel for Scaling<'_> {
     }
 }
 
-/// All rows of a place: image, plane, row.
-fn rows(place: &Place) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
-    let (images, planes, height) = (place.shape.images, place.planes(), place.shape.height);
-    // Counted, as what flattening loops compiles to looks to valgrind like a use of memory that was never written.
-    (0..images * planes * height).map(move |at| (at / height / planes, at / height % planes, at % height))
+/// All of a place, of every image and plane.
+pub(crate) fn rows(place: &Place) -> usize {
+    place.shape.images * place.planes() * place.shape.height
+}
+
+/// Of a row: memory takes as long for a number as several multiply-adds do.
+pub(crate) fn work(place: &Place) -> usize {
+    place.shape.width * LANES * 16
+}
+
+/// Image, plane, row.
+pub(crate) fn each_row(place: &Place, rows: Range<usize>) -> impl Iterator<Item = [usize; 3]> + use<> {
+    walk([place.shape.images, place.planes(), place.shape.height], rows)
 }
 
 /// # Safety
@@ -126,6 +143,7 @@ pub enum Operation {
 /// # Panics
 /// The places do not fit each other or the arena.
 pub fn combine(
+    team: &mut Team,
     level: Level,
     arena: &mut [f32],
     operation: Operation,
@@ -139,7 +157,11 @@ pub fn combine(
     let is_pixel = (right.shape.height, right.shape.width) == (1, 1);
     assert!(right.shape == output.shape || is_pixel, "two values, number by number");
     assert_eq!((right.shape.images, right.planes()), (output.shape.images, output.planes()), "two values' channels");
-    level.run(Combining { arena: arena.as_mut_ptr(), operation, left, right, output, done });
+    output.require_apart();
+    let arena = Shared::of(arena);
+    team.share(rows(output), work(output), |rows| {
+        level.run(Combining { arena: arena.start(), operation, left, right, output, done, rows });
+    });
 }
 
 struct Combining<'a> {
@@ -149,6 +171,8 @@ struct Combining<'a> {
     right: &'a Place,
     output: &'a Place,
     done: &'a Finish,
+    /// Those of the output that are computed here, and by nobody else.
+    rows: Range<usize>,
 }
 
 impl Kernel for Combining<'_> {
@@ -158,7 +182,7 @@ impl Kernel for Combining<'_> {
     unsafe fn run<S: Simd>(self) {
         let len = self.output.shape.width * LANES;
         let step = if self.right.shape == self.output.shape { LANES } else { 0 };
-        for (image, plane, row) in rows(self.output) {
+        for [image, plane, row] in each_row(self.output, self.rows.clone()) {
             // SAFETY: `combine` checked the places; the processor has `S`.
             unsafe {
                 let left = self.arena.add(self.left.at(image, plane, row, 0));

@@ -4,7 +4,10 @@ mod packed;
 pub(crate) mod tile;
 
 use super::activation::Activation;
-use super::{Arena, LANES, Level, Place, Shape};
+use std::ops::Range;
+
+use super::team::{Shared, walk};
+use super::{Arena, LANES, Level, Place, Shape, Team};
 pub use packed::{Order, Weights};
 use packed::{Source, pack};
 pub(crate) use tile::Cut;
@@ -119,16 +122,24 @@ impl Conv {
     ///
     /// # Panics
     /// A place does not fit the convolution or the arena, or `output` overlaps another one.
-    pub fn run(&self, arena: &mut [f32], input: &Place, residual: Option<&Place>, output: &Place) {
+    pub fn run(&self, team: &mut Team, arena: &mut [f32], input: &Place, residual: Option<&Place>, output: &Place) {
         self.check(arena.len(), input, residual, output);
         let dense = [Some(input), residual, Some(output)].into_iter().flatten().all(Place::is_dense);
         if output.shape.height * output.shape.width == 0 {
             return;
         }
         let lines = Lines::of(&self.window, dense, input, output);
-        // SAFETY: `check` saw that every place lies in the arena and that the output overlaps no other place, that the
-        // input has the halo which the window needs, and that the channels are those the weights are packed for.
-        unsafe { self.lines(arena.as_mut_ptr(), input, residual, output, lines) }
+        let tiled = Tiled::new(self.level, lines.columns, self.window.stride[1] * input.lanes);
+        let products = self.source.numbers() * self.window.taps();
+        let groups_first = self.weights.numbers().len() > NEAR;
+        let units = Units::new(output, lines, tiled.cut, self.level.blocks(), groups_first, products);
+        let arena = Shared::of(arena);
+        team.share(units.count(), units.work, |part| {
+            // SAFETY: `check` saw that every place lies in the arena and that the output overlaps no other place, that the
+            // input has the halo which the window needs, and that the channels are those the weights are packed for.
+            // Parts have no unit in common, and so no number of the output.
+            unsafe { self.lines(arena.start(), input, residual, output, &tiled, &units, part) }
+        });
     }
 
     fn check(&self, len: usize, input: &Place, residual: Option<&Place>, output: &Place) {
@@ -148,17 +159,25 @@ impl Conv {
         assert_eq!(input.shape.images, output.shape.images, "images of a convolution");
         let fits = |place: &Place| (place.lanes, place.shape) == (LANES, output.shape);
         assert!(residual.is_none_or(fits), "what a convolution adds");
+        output.require_apart();
     }
 
     /// # Safety
-    /// As [`Conv::run`] proves.
-    unsafe fn lines(&self, arena: *mut f32, input: &Place, residual: Option<&Place>, output: &Place, lines: Lines) {
-        let group = self.level.blocks();
+    /// As [`Conv::run`] proves; nobody else has a unit of `part`.
+    unsafe fn lines(
+        &self,
+        arena: *mut f32,
+        input: &Place,
+        residual: Option<&Place>,
+        output: &Place,
+        tiled: &Tiled,
+        units: &Units,
+        part: Range<usize>,
+    ) {
         let taps = self.window.kernel[0] * self.window.kernel[1];
         let panel = self.source.numbers() * taps * LANES;
-        let tiled = Tiled::new(self.level, lines.columns, self.window.stride[1] * input.lanes);
         let run = |image: usize, row: usize, column: usize, first: usize| {
-            let count = group.min(self.out_blocks - first);
+            let count = units.group.min(self.out_blocks - first);
             let top = (row * self.window.stride[0] + input.halo.top - self.window.before[0]) * input.row_stride();
             let left = (column * self.window.stride[1] + input.halo.left - self.window.before[1]) * input.lanes;
             // SAFETY: all offsets lie in places that `check` saw, for a tile of a row never leaves its row.
@@ -185,20 +204,7 @@ impl Conv {
             // SAFETY: the tile is as its function asks for.
             unsafe { tiled.run(&tile, count) };
         };
-        let groups = || (0..self.out_blocks).step_by(group);
-        for image in 0..output.shape.images {
-            if self.weights.numbers().len() <= NEAR {
-                for row in 0..lines.rows {
-                    tiled.cut.columns().for_each(|column| groups().for_each(|first| run(image, row, column, first)));
-                }
-            } else {
-                for first in groups() {
-                    for row in 0..lines.rows {
-                        tiled.cut.columns().for_each(|column| run(image, row, column, first));
-                    }
-                }
-            }
-        }
+        units.each(part, run);
     }
 }
 
@@ -220,6 +226,52 @@ impl Lines {
         match window.is_pixel() && dense && input.shape.width == width {
             true => Self { rows: 1, columns: height * width },
             false => Self { rows: height, columns: width },
+        }
+    }
+}
+
+/// How a convolution's output falls into units, which write tiles that no other unit does: groups of output blocks of some
+/// pixels of a row.
+pub(crate) struct Units {
+    cut: Cut,
+    /// Output blocks of a tile.
+    pub(crate) group: usize,
+    /// Whether all of a group's pixels go by before the next group.
+    groups_first: bool,
+    /// Images; then rows, spans of columns and groups, or groups before them.
+    sizes: [usize; 4],
+    /// Multiply-adds of a unit.
+    pub(crate) work: usize,
+}
+
+impl Units {
+    /// Of an output whose numbers take so many products each.
+    pub(crate) fn new(
+        output: &Place,
+        lines: Lines,
+        cut: Cut,
+        group: usize,
+        groups_first: bool,
+        products: usize,
+    ) -> Self {
+        let (images, groups) = (output.shape.images, output.planes().div_ceil(group));
+        let sizes = match groups_first {
+            false => [images, lines.rows, cut.spans(), groups],
+            true => [images, groups, lines.rows, cut.spans()],
+        };
+        Self { cut, group, groups_first, sizes, work: (cut.pixels * group * LANES).saturating_mul(products) }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.sizes.iter().product()
+    }
+
+    /// Image, row, column and first output block of each tile of `part`.
+    pub(crate) fn each(&self, part: Range<usize>, mut run: impl FnMut(usize, usize, usize, usize)) {
+        for unit in walk(self.sizes, part) {
+            let ([image, row, span, group], [_, first, below, last]) = (unit, unit);
+            let (group, row, span) = if self.groups_first { (first, below, last) } else { (group, row, span) };
+            self.cut.columns(span).for_each(|column| run(image, row, column, group * self.group));
         }
     }
 }

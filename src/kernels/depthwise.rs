@@ -2,11 +2,14 @@
 //!
 //! `unsafe` in this file: [`Depthwise::run`] checks the places; below it, addresses are of pixels in them.
 
+use std::ops::Range;
+
 use super::activation::{Activation, Runs, apply};
 use super::conv::{Finish, Window};
 use super::level::Kernel;
 use super::simd::Simd;
-use super::{Arena, LANES, Level, Place};
+use super::team::{Shared, walk};
+use super::{Arena, LANES, Level, Place, Team};
 
 /// A depthwise convolution whose weights are packed.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ impl Depthwise {
     ///
     /// # Panics
     /// A place does not fit the convolution or the arena, or `output` overlaps another one.
-    pub fn run(&self, arena: &mut [f32], input: &Place, residual: Option<&Place>, output: &Place) {
+    pub fn run(&self, team: &mut Team, arena: &mut [f32], input: &Place, residual: Option<&Place>, output: &Place) {
         for place in [Some(input), residual, Some(output)].into_iter().flatten() {
             assert!(place.end() <= arena.len(), "a place beyond the arena");
             assert_eq!(place.lanes, LANES, "lanes of a depthwise convolution");
@@ -55,7 +58,13 @@ impl Depthwise {
         let need = self.window.halo([input.shape.height, input.shape.width], [output.shape.height, output.shape.width]);
         assert_eq!(input.halo.union(need), input.halo, "the halo of a depthwise convolution's input");
         assert!(residual.is_none_or(|place| place.shape == output.shape), "what a depthwise convolution adds");
-        self.level.run(Planes { of: self, arena: arena.as_mut_ptr(), input, residual, output });
+        output.require_apart();
+        let (rows, arena) = (output.shape.images * output.planes() * output.shape.height, Shared::of(arena));
+        // Twice, for each of them takes a load.
+        let work = (output.shape.width * LANES * 2).saturating_mul(self.window.taps());
+        team.share(rows, work, |rows| {
+            self.level.run(Planes { of: self, arena: arena.start(), input, residual, output, rows });
+        });
     }
 }
 
@@ -65,6 +74,8 @@ struct Planes<'a> {
     input: &'a Place,
     residual: Option<&'a Place>,
     output: &'a Place,
+    /// Those of the output that are computed here, and by nobody else.
+    rows: Range<usize>,
 }
 
 /// Pixels whose sums are kept in registers.
@@ -77,39 +88,31 @@ impl Kernel for Planes<'_> {
     unsafe fn run<S: Simd>(self) {
         let window = &self.of.window;
         let taps = window.kernel[0] * window.kernel[1];
-        for image in 0..self.output.shape.images {
-            for block in 0..self.output.planes() {
-                // SAFETY: blocks of the weights and the bias are those of the output.
-                let (weights, bias) = unsafe {
-                    let weights = self.of.weights.numbers().as_ptr().add(block * taps * LANES);
-                    (weights, self.of.bias.numbers().as_ptr().add(block * LANES))
+        let sizes = [self.output.shape.images, self.output.planes(), self.output.shape.height];
+        for [image, block, row] in walk(sizes, self.rows.clone()) {
+            let top = row * window.stride[0] + self.input.halo.top - window.before[0];
+            let left = (self.input.halo.left - window.before[1]) * LANES;
+            let plane = self.input.offset
+                + image * self.input.image_stride
+                + block * self.input.plane_stride()
+                + top * self.input.row_stride()
+                + left;
+            // SAFETY: `Depthwise::run` saw that the input's halo holds every tap of every pixel, that all places lie in
+            // the arena, and that the weights and the bias have the output's blocks; the processor has `S`.
+            unsafe {
+                let row = Row {
+                    input: self.arena.add(plane),
+                    weights: self.of.weights.numbers().as_ptr().add(block * taps * LANES),
+                    bias: self.of.bias.numbers().as_ptr().add(block * LANES),
+                    residual: self
+                        .residual
+                        .map_or(std::ptr::null(), |place| self.arena.add(place.at(image, block, row, 0))),
+                    output: self.arena.add(self.output.at(image, block, row, 0)),
                 };
-                for row in 0..self.output.shape.height {
-                    let top = row * window.stride[0] + self.input.halo.top - window.before[0];
-                    let left = (self.input.halo.left - window.before[1]) * LANES;
-                    let plane = self.input.offset
-                        + image * self.input.image_stride
-                        + block * self.input.plane_stride()
-                        + top * self.input.row_stride()
-                        + left;
-                    // SAFETY: `Depthwise::run` saw that the input's halo holds every tap of every pixel, that all places
-                    // lie in the arena, and the processor has `S`.
-                    unsafe {
-                        let row = Row {
-                            input: self.arena.add(plane),
-                            weights,
-                            bias,
-                            residual: self
-                                .residual
-                                .map_or(std::ptr::null(), |place| self.arena.add(place.at(image, block, row, 0))),
-                            output: self.arena.add(self.output.at(image, block, row, 0)),
-                        };
-                        match window.stride[1] {
-                            1 => self.row::<S, LANES>(&row),
-                            2 => self.row::<S, { 2 * LANES }>(&row),
-                            _ => self.row::<S, 0>(&row),
-                        }
-                    }
+                match window.stride[1] {
+                    1 => self.row::<S, LANES>(&row),
+                    2 => self.row::<S, { 2 * LANES }>(&row),
+                    _ => self.row::<S, 0>(&row),
                 }
             }
         }

@@ -26,6 +26,7 @@ mod place;
 mod pool;
 mod quantized;
 mod simd;
+mod team;
 pub mod trees;
 
 pub use activation::Activation;
@@ -44,3 +45,4 @@ pub use quantized::{
     dequantize, max_of_bytes, quantize,
 };
 pub use simd::LANES;
+pub use team::{Offer, Team};

@@ -2,10 +2,13 @@
 //!
 //! `unsafe` in this file: [`LayerNorm::run`] checks the places; below it, addresses are of pixels in them.
 
+use std::ops::Range;
+
 use super::activation::exp;
 use super::level::Kernel;
 use super::simd::Simd;
-use super::{Arena, LANES, Level, Place};
+use super::team::{Shared, walk};
+use super::{Arena, LANES, Level, Place, Team};
 
 /// Each pixel less its mean, over its deviation, times a number of the channel, plus another one.
 #[derive(Debug)]
@@ -41,13 +44,17 @@ impl LayerNorm {
     ///
     /// # Panics
     /// The places do not fit each other or the arena.
-    pub fn run(&self, level: Level, arena: &mut [f32], input: &Place, output: &Place) {
+    pub fn run(&self, team: &mut Team, level: Level, arena: &mut [f32], input: &Place, output: &Place) {
         assert!(input.end() <= arena.len() && output.end() <= arena.len(), "a place beyond the arena");
         assert!(input.lanes == LANES && output.lanes == LANES, "lanes of a normalisation");
         assert_eq!(input.shape, output.shape, "what is normalised");
         assert_eq!(input.shape.channels, self.channels, "channels of a normalisation");
         assert!(!output.overlaps(input) || input == output, "a normalisation onto a part of its input");
-        level.run(Pixels { of: self, arena: arena.as_mut_ptr(), input, output });
+        output.require_apart();
+        let (sizes, arena) = (spans(output), Shared::of(arena));
+        team.share(sizes.iter().product(), work(output), |spans| {
+            level.run(Pixels { of: self, arena: arena.start(), input, output, spans });
+        });
     }
 }
 
@@ -56,6 +63,18 @@ struct Pixels<'a> {
     arena: *mut f32,
     input: &'a Place,
     output: &'a Place,
+    /// Those of the output that are computed here, and by nobody else.
+    spans: Range<usize>,
+}
+
+/// Images, rows, and spans of pixels side by side.
+fn spans(place: &Place) -> [usize; 3] {
+    [place.shape.images, place.shape.height, place.shape.width.div_ceil(PIXELS)]
+}
+
+/// Of a span, whose numbers are read three times.
+fn work(place: &Place) -> usize {
+    PIXELS * place.planes() * LANES * 24
 }
 
 impl Kernel for Pixels<'_> {
@@ -64,20 +83,17 @@ impl Kernel for Pixels<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let shape = self.output.shape;
-        for image in 0..shape.images {
-            for row in 0..shape.height {
-                for column in (0..shape.width).step_by(PIXELS) {
-                    // SAFETY: `LayerNorm::run` checked the places; the processor has `S`.
-                    unsafe {
-                        let from = self.arena.add(self.input.at(image, 0, row, column));
-                        let to = self.arena.add(self.output.at(image, 0, row, column));
-                        match shape.width - column {
-                            1 => self.pixels::<S, 1>(from, to),
-                            2 => self.pixels::<S, 2>(from, to),
-                            3 => self.pixels::<S, 3>(from, to),
-                            _ => self.pixels::<S, PIXELS>(from, to),
-                        }
-                    }
+        for [image, row, span] in walk(spans(self.output), self.spans.clone()) {
+            let column = span * PIXELS;
+            // SAFETY: `LayerNorm::run` checked the places; the processor has `S`.
+            unsafe {
+                let from = self.arena.add(self.input.at(image, 0, row, column));
+                let to = self.arena.add(self.output.at(image, 0, row, column));
+                match shape.width - column {
+                    1 => self.pixels::<S, 1>(from, to),
+                    2 => self.pixels::<S, 2>(from, to),
+                    3 => self.pixels::<S, 3>(from, to),
+                    _ => self.pixels::<S, PIXELS>(from, to),
                 }
             }
         }
@@ -143,18 +159,24 @@ pub(crate) unsafe fn total<S: Simd>(block: S::Block) -> f32 {
 ///
 /// # Panics
 /// The places do not fit each other or the arena.
-pub fn softmax(level: Level, arena: &mut [f32], input: &Place, output: &Place) {
+pub fn softmax(team: &mut Team, level: Level, arena: &mut [f32], input: &Place, output: &Place) {
     assert!(input.end() <= arena.len() && output.end() <= arena.len(), "a place beyond the arena");
     assert!(input.lanes == LANES && output.lanes == LANES, "lanes of a softmax");
     assert_eq!(input.shape, output.shape, "what a softmax is of");
     assert!(!output.overlaps(input) || input == output, "a softmax onto a part of its input");
-    level.run(Softmax { arena: arena.as_mut_ptr(), input, output });
+    output.require_apart();
+    let (sizes, arena) = (spans(output), Shared::of(arena));
+    team.share(sizes.iter().product(), work(output), |spans| {
+        level.run(Softmax { arena: arena.start(), input, output, spans });
+    });
 }
 
 struct Softmax<'a> {
     arena: *mut f32,
     input: &'a Place,
     output: &'a Place,
+    /// Those of the output that are computed here, and by nobody else.
+    spans: Range<usize>,
 }
 
 impl Kernel for Softmax<'_> {
@@ -163,15 +185,13 @@ impl Kernel for Softmax<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let shape = self.output.shape;
-        for image in 0..shape.images {
-            for row in 0..shape.height {
-                for column in 0..shape.width {
-                    // SAFETY: `softmax` checked the places; the processor has `S`.
-                    unsafe {
-                        let from = self.arena.add(self.input.at(image, 0, row, column));
-                        let to = self.arena.add(self.output.at(image, 0, row, column));
-                        self.pixel::<S>(from, to);
-                    }
+        for [image, row, span] in walk(spans(self.output), self.spans.clone()) {
+            for column in span * PIXELS..shape.width.min((span + 1) * PIXELS) {
+                // SAFETY: `softmax` checked the places; the processor has `S`.
+                unsafe {
+                    let from = self.arena.add(self.input.at(image, 0, row, column));
+                    let to = self.arena.add(self.output.at(image, 0, row, column));
+                    self.pixel::<S>(from, to);
                 }
             }
         }

@@ -121,6 +121,15 @@ impl Place {
             + (column + self.halo.left) * self.lanes
     }
 
+    /// Whether its images have no number in common, so that several threads may write them.
+    ///
+    /// # Panics
+    /// They have.
+    pub(crate) fn require_apart(&self) {
+        let apart = self.shape.images < 2 || self.image_len() <= self.image_stride;
+        assert!(apart, "images of an output over each other, {} apart", self.image_stride);
+    }
+
     /// Whether rows follow each other without a gap, so that a plane is one long row.
     pub fn is_dense(&self) -> bool {
         self.halo.is_none()

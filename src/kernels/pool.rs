@@ -7,7 +7,8 @@ use std::ops::Range;
 use super::conv::Window;
 use super::level::Kernel;
 use super::simd::Simd;
-use super::{LANES, Level, Place};
+use super::team::{Shared, walk};
+use super::{LANES, Level, Place, Team};
 
 /// What becomes of a window's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +37,12 @@ impl Pool {
     ///
     /// # Panics
     /// The places do not fit each other or the arena, or the window has a zero in it.
-    pub fn run(&self, level: Level, arena: &mut [f32], input: &Place, output: &Place) {
-        self.window.taps();
+    pub fn run(&self, team: &mut Team, level: Level, arena: &mut [f32], input: &Place, output: &Place) {
+        let taps = self.window.taps();
         check(arena, input, output);
-        level.run(Windows { of: self, arena: arena.as_mut_ptr(), input, output });
+        let (rows, arena) = (output.shape.images * output.planes() * output.shape.height, Shared::of(arena));
+        let work = taps.saturating_mul(output.shape.width * LANES * 2);
+        team.share(rows, work, |rows| level.run(Windows { of: self, arena: arena.start(), input, output, rows }));
     }
 }
 
@@ -58,6 +61,7 @@ fn check(arena: &[f32], input: &Place, output: &Place) {
     assert_eq!(input.planes(), output.planes(), "channels of a pooling");
     assert_eq!(input.shape.images, output.shape.images, "images of a pooling");
     assert!(!output.overlaps(input), "a pooling onto its input");
+    output.require_apart();
 }
 
 struct Windows<'a> {
@@ -65,6 +69,8 @@ struct Windows<'a> {
     arena: *mut f32,
     input: &'a Place,
     output: &'a Place,
+    /// Those of the output that are computed here, and by nobody else.
+    rows: Range<usize>,
 }
 
 impl Kernel for Windows<'_> {
@@ -72,13 +78,10 @@ impl Kernel for Windows<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for image in 0..self.output.shape.images {
-            for plane in 0..self.output.planes() {
-                for row in 0..self.output.shape.height {
-                    // SAFETY: `Pool::run` checked the places; the processor has `S`.
-                    unsafe { self.row::<S>(image, plane, row) }
-                }
-            }
+        let sizes = [self.output.shape.images, self.output.planes(), self.output.shape.height];
+        for [image, plane, row] in walk(sizes, self.rows.clone()) {
+            // SAFETY: `Pool::run` checked the places; the processor has `S`.
+            unsafe { self.row::<S>(image, plane, row) }
         }
     }
 }
@@ -127,10 +130,12 @@ impl Windows<'_> {
 ///
 /// # Panics
 /// The places do not fit each other or the arena.
-pub fn mean_of_planes(level: Level, arena: &mut [f32], input: &Place, output: &Place, scale: f32) {
+pub fn mean_of_planes(team: &mut Team, level: Level, arena: &mut [f32], input: &Place, output: &Place, scale: f32) {
     check(arena, input, output);
     assert_eq!((output.shape.height, output.shape.width), (1, 1), "the mean of a plane");
-    level.run(Means { arena: arena.as_mut_ptr(), input, output, scale });
+    let (planes, arena) = (output.shape.images * output.planes(), Shared::of(arena));
+    let work = input.shape.height * input.shape.width * LANES * 4;
+    team.share(planes, work, |planes| level.run(Means { arena: arena.start(), input, output, scale, planes }));
 }
 
 struct Means<'a> {
@@ -138,6 +143,8 @@ struct Means<'a> {
     input: &'a Place,
     output: &'a Place,
     scale: f32,
+    /// Those of the output that are computed here, and by nobody else.
+    planes: Range<usize>,
 }
 
 impl Kernel for Means<'_> {
@@ -146,21 +153,19 @@ impl Kernel for Means<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (height, width) = (self.input.shape.height, self.input.shape.width);
-        for image in 0..self.output.shape.images {
-            for plane in 0..self.output.planes() {
-                // SAFETY: `mean_of_planes` checked the places; the processor has `S`.
-                unsafe {
-                    let mut sums = [S::splat(0.0); 4];
-                    for row in 0..height {
-                        let row = self.arena.add(self.input.at(image, plane, row, 0));
-                        for column in 0..width {
-                            sums[column % 4] = S::add(sums[column % 4], S::load(row.add(column * LANES)));
-                        }
+        for [image, plane] in walk([self.output.shape.images, self.output.planes()], self.planes.clone()) {
+            // SAFETY: `mean_of_planes` checked the places; the processor has `S`.
+            unsafe {
+                let mut sums = [S::splat(0.0); 4];
+                for row in 0..height {
+                    let row = self.arena.add(self.input.at(image, plane, row, 0));
+                    for column in 0..width {
+                        sums[column % 4] = S::add(sums[column % 4], S::load(row.add(column * LANES)));
                     }
-                    let sum = S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3]));
-                    let mean = S::mul(sum, S::splat(self.scale / (height * width) as f32));
-                    S::store(mean, self.arena.add(self.output.at(image, plane, 0, 0)));
                 }
+                let sum = S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3]));
+                let mean = S::mul(sum, S::splat(self.scale / (height * width) as f32));
+                S::store(mean, self.arena.add(self.output.at(image, plane, 0, 0)));
             }
         }
     }

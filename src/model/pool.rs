@@ -1,10 +1,14 @@
-//! The inference threads. All CPU work of a request is one job; a job stays on one thread.
+//! The inference threads. All CPU work of a request is one job; a job stays on one thread, which may have threads without
+//! one take part in what it computes ([`super::crew`]).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select_biased, unbounded};
+
+use super::crew::Crew;
+use super::machine::available_cores;
 
 type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -29,13 +33,24 @@ impl<S: 'static> Pool<S> {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
         M: Fn() -> Result<S, E> + Send + Sync + 'static,
     {
+        Self::start_on(available_cores(), threads, queue, make)
+    }
+
+    /// As if there were so many cores.
+    pub(super) fn start_on<E, M>(cores: usize, threads: usize, queue: usize, make: M) -> Result<Self, PoolError>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        M: Fn() -> Result<S, E> + Send + Sync + 'static,
+    {
         let (sender, jobs) = bounded::<Job<S>>(queue.max(1));
         let (report, reports) = bounded(threads.max(1));
         let make: Arc<Make<S>> = Arc::new(move || make().map_err(Into::into));
+        let crew = Crew::of(threads.max(1), cores);
         let mut pool = Self { queue: Some(sender), own: Vec::new(), threads: Vec::new() };
         for number in 0..threads.max(1) {
             let (own, to_own) = unbounded();
-            let (jobs, make, report) = (Jobs { own: to_own, queue: jobs.clone() }, Arc::clone(&make), report.clone());
+            let jobs = Jobs { own: to_own, queue: jobs.clone(), crew: crew.clone() };
+            let (make, report) = (Arc::clone(&make), report.clone());
             let work = move || work(&jobs, make.as_ref(), report);
             pool.own.push(own);
             let thread = Builder::new().name(format!("infer-{number}")).spawn(work);
@@ -97,14 +112,28 @@ impl<S> Drop for Pool<S> {
 struct Jobs<S> {
     own: Receiver<Job<S>>,
     queue: Receiver<Job<S>>,
+    crew: Crew,
 }
 
 impl<S> Jobs<S> {
-    /// Waits for the next job; `None` when the pool is gone and its queue is empty.
+    /// Waits for the next job, and takes part in what other threads do meanwhile; `None` when the pool is gone and its
+    /// queue is empty.
     fn next(&self) -> Option<Job<S>> {
-        select_biased! {
-            recv(self.own) -> job => job.or_else(|_gone| self.queue.recv()).ok(),
-            recv(self.queue) -> job => job.ok(),
+        loop {
+            if let Ok(job) = self.own.try_recv().or_else(|_none| self.queue.try_recv()) {
+                return Some(job);
+            }
+            let idle = self.crew.idle();
+            select_biased! {
+                recv(self.own) -> job => return job.or_else(|_gone| self.queue.recv()).ok(),
+                recv(self.queue) -> job => return job.ok(),
+                recv(self.crew.calls()) -> offer => {
+                    drop(idle);
+                    // The crew can always be called: this thread itself is of it.
+                    let Ok(offer) = offer else { continue };
+                    offer.join(|| !self.own.is_empty() || !self.queue.is_empty());
+                }
+            }
         }
     }
 }
@@ -113,6 +142,7 @@ type Make<S> = dyn Fn() -> Result<S, Cause> + Send + Sync;
 
 /// A thread's life: make the state, say so, run jobs until the queue is empty and the pool is gone.
 fn work<S>(jobs: &Jobs<S>, make: &Make<S>, report: Sender<Result<(), Cause>>) {
+    jobs.crew.enter();
     let mut state = match attempt(make) {
         Ok(state) => Some(state),
         // Nobody listens any more when another thread failed first.

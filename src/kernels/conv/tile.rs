@@ -132,10 +132,16 @@ impl Cut {
         Self { pixels: columns.div_ceil(tiles.max(1)).max(1), columns }
     }
 
-    /// Where tiles begin.
-    pub(crate) fn columns(self) -> impl Iterator<Item = usize> {
-        let last = self.columns - self.pixels;
-        (0..self.columns).step_by(self.pixels).map(move |column| column.min(last))
+    /// Spans of columns whose tiles have no pixel in common with another span's.
+    pub(crate) fn spans(self) -> usize {
+        self.columns / self.pixels
+    }
+
+    /// Where a span's tiles begin: one tile, but for the last span, in which the last two may overlap.
+    pub(crate) fn columns(self, span: usize) -> impl Iterator<Item = usize> {
+        let (first, last) = (span * self.pixels, self.columns - self.pixels);
+        let overlaps = span + 1 == self.spans() && first < last;
+        [first, last].into_iter().take(1 + usize::from(overlaps))
     }
 }
 

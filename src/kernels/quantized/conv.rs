@@ -2,13 +2,16 @@
 //!
 //! `unsafe` in this file: [`QuantizedConv::run`] checks the places; below it, addresses are of pixels in them.
 
-use super::dots::Set;
+use std::ops::Range;
+
+use super::dots::{QUAD, Set};
 use super::finish::{Finish, Finishing, Rounded};
 use super::packed::{QUADS, pack, totals};
 use super::tile::{Run, Tile, run_of};
 use super::{MOST_PRODUCTS, Quantization, QuantizedWeights, overlap};
-use crate::conv::{Cut, Lines};
-use crate::{LANES, Level, Order, Place, Window};
+use crate::conv::{Cut, Lines, Units};
+use crate::team::Shared;
+use crate::{LANES, Level, Order, Place, Team, Window};
 
 /// A convolution of a quantized value, whose weights are packed.
 #[derive(Debug)]
@@ -68,16 +71,24 @@ impl QuantizedConv {
     ///
     /// # Panics
     /// A place does not fit the convolution or the arena, or `output` overlaps another one.
-    pub fn run(&self, arena: &mut [f32], input: &Place, added: Option<&Place>, output: &Place) {
+    pub fn run(&self, team: &mut Team, arena: &mut [f32], input: &Place, added: Option<&Place>, output: &Place) {
         self.check(arena.len(), input, added, output);
         let dense = [Some(input), added, Some(output)].into_iter().flatten().all(Place::is_dense);
         if output.shape.height * output.shape.width == 0 {
             return;
         }
         let lines = Lines::of(&self.window, dense, input, output);
-        // SAFETY: `check` saw that every place lies in the arena and that the output overlaps no other place, that the
-        // input has the halo which the window needs, and that the channels are those the weights are packed for.
-        unsafe { self.lines(arena.as_mut_ptr().cast(), input, added, output, lines) }
+        let cut = Cut::new(lines.columns, self.set.pixels());
+        // Products of bytes are several at once.
+        let products = self.in_channels.div_ceil(QUAD) * self.window.taps();
+        let units = Units::new(output, lines, cut, self.set.blocks(), self.weights.len() > NEAR, products);
+        let arena = Shared::of(arena);
+        team.share(units.count(), units.work, |part| {
+            // SAFETY: `check` saw that every place lies in the arena and that the output overlaps no other place, that the
+            // input has the halo which the window needs, and that the channels are those the weights are packed for.
+            // Parts have no unit in common, and so no number of the output.
+            unsafe { self.lines(arena.start().cast(), input, added, output, (cut.pixels, &units, part)) }
+        });
     }
 
     fn check(&self, len: usize, input: &Place, added: Option<&Place>, output: &Place) {
@@ -103,21 +114,27 @@ impl QuantizedConv {
         assert_eq!(input.shape.images, output.shape.images, "images of a convolution");
         let fits = |place: &Place| (place.lanes, place.shape) == (LANES, output.shape);
         assert!(added.is_none_or(fits), "what a convolution adds");
+        output.require_apart();
     }
 
     /// # Safety
-    /// As [`QuantizedConv::run`] proves.
-    unsafe fn lines(&self, arena: *mut u8, input: &Place, added: Option<&Place>, output: &Place, lines: Lines) {
-        let group = self.set.blocks();
+    /// As [`QuantizedConv::run`] proves; nobody else has a unit of the part.
+    unsafe fn lines(
+        &self,
+        arena: *mut u8,
+        input: &Place,
+        added: Option<&Place>,
+        output: &Place,
+        (pixels, units, part): (usize, &Units, Range<usize>),
+    ) {
         let step = self.window.stride[1] * LANES;
-        let cut = Cut::new(lines.columns, self.set.pixels());
-        let functions: [Run; 2] = [1, 2].map(|blocks| run_of(self.set, blocks, cut.pixels, step));
-        let taps = self.window.kernel[0] * self.window.kernel[1];
-        let panel = self.in_channels.div_ceil(4) * taps * self.set.weight_bytes();
+        let functions: [Run; 2] = [1, 2].map(|blocks| run_of(self.set, blocks, pixels, step));
+        let (quads, blocks) = (self.in_channels.div_ceil(QUAD), self.in_channels.div_ceil(LANES));
+        let panel = quads * self.window.taps() * self.set.weight_bytes();
         let size = if self.rounded.makes_bytes() { 1 } else { size_of::<f32>() };
         let mut sums = [0_i32; MOST_SUMS];
-        let mut run = |image: usize, row: usize, column: usize, first: usize| {
-            let count = group.min(self.out_blocks - first);
+        let run = |image: usize, row: usize, column: usize, first: usize| {
+            let count = units.group.min(self.out_blocks - first);
             let top = (row * self.window.stride[0] + input.halo.top - self.window.before[0]) * input.row_stride();
             let left = (column * self.window.stride[1] + input.halo.left - self.window.before[1]) * LANES;
             // SAFETY: all offsets lie in places that `check` saw, for a tile of a row never leaves its row; a set's tiles
@@ -128,8 +145,8 @@ impl QuantizedConv {
                     weights: self.weights.as_ptr().add(first * panel),
                     start: self.start.as_ptr().add(first * LANES),
                     sums: sums.as_mut_ptr(),
-                    blocks: self.in_channels.div_ceil(LANES),
-                    last_quads: self.in_channels.div_ceil(4) - (self.in_channels.div_ceil(LANES).max(1) - 1) * QUADS,
+                    blocks,
+                    last_quads: quads - blocks.saturating_sub(1) * QUADS,
                     kernel: self.window.kernel,
                     block_stride: input.plane_stride(),
                     tap_stride: [self.window.dilation[0] * input.row_stride(), self.window.dilation[1] * LANES],
@@ -141,7 +158,7 @@ impl QuantizedConv {
                     first,
                     sums: &sums,
                     blocks: count,
-                    pixels: cut.pixels,
+                    pixels,
                     output: arena.add(output.at(image, first, row, column) * size),
                     output_stride: output.plane_stride() * size,
                     added: added.map_or(std::ptr::null(), |place| arena.add(place.at(image, first, row, column))),
@@ -149,20 +166,7 @@ impl QuantizedConv {
                 });
             }
         };
-        let groups = || (0..self.out_blocks).step_by(group);
-        for image in 0..output.shape.images {
-            if self.weights.len() <= NEAR {
-                for row in 0..lines.rows {
-                    cut.columns().for_each(|column| groups().for_each(|first| run(image, row, column, first)));
-                }
-            } else {
-                for first in groups() {
-                    for row in 0..lines.rows {
-                        cut.columns().for_each(|column| run(image, row, column, first));
-                    }
-                }
-            }
-        }
+        units.each(part, run);
     }
 }
 

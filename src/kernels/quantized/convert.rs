@@ -2,11 +2,15 @@
 //!
 //! `unsafe` in this file: the safe functions check the places; below them, addresses are of pixels in them.
 
+use std::ops::Range;
+
 use super::finish::{Factors, Sum, bounds, byte};
 use super::{Quantization, overlap};
+use crate::channelwise::{each_row, rows, work};
 use crate::level::Kernel;
 use crate::simd::Simd;
-use crate::{LANES, Level, Place};
+use crate::team::Shared;
+use crate::{LANES, Level, Place, Team};
 
 /// An arena as the bytes it consists of.
 pub fn bytes_mut(arena: &mut [f32]) -> &mut [u8] {
@@ -19,20 +23,28 @@ pub fn bytes_mut(arena: &mut [f32]) -> &mut [u8] {
 ///
 /// # Panics
 /// The places do not fit each other or the arena.
-pub fn quantize(level: Level, arena: &mut [f32], input: &Place, output: &Place, to: Quantization) {
+pub fn quantize(team: &mut Team, level: Level, arena: &mut [f32], [input, output]: [&Place; 2], to: Quantization) {
     check(arena, output, input);
     assert!(input.lanes == LANES || input.lanes == 1, "lanes of what is quantized");
-    level.run(Quantizing { arena: arena.as_mut_ptr(), input, output, to });
+    output.require_apart();
+    let arena = Shared::of(arena);
+    team.share(rows(output), work(output), |rows| {
+        level.run(Quantizing { arena: arena.start(), input, output, to, rows });
+    });
 }
 
 /// Writes what the bytes at `input` mean to `output`.
 ///
 /// # Panics
 /// The places do not fit each other or the arena.
-pub fn dequantize(level: Level, arena: &mut [f32], input: &Place, output: &Place, from: Quantization) {
+pub fn dequantize(team: &mut Team, level: Level, arena: &mut [f32], [input, output]: [&Place; 2], from: Quantization) {
     check(arena, input, output);
     assert_eq!(output.lanes, LANES, "lanes of what is dequantized");
-    level.run(Dequantizing { arena: arena.as_mut_ptr(), input, output, from });
+    output.require_apart();
+    let arena = Shared::of(arena);
+    team.share(rows(output), work(output), |rows| {
+        level.run(Dequantizing { arena: arena.start(), input, output, from, rows });
+    });
 }
 
 fn check(arena: &[f32], bytes: &Place, numbers: &Place) {
@@ -42,17 +54,13 @@ fn check(arena: &[f32], bytes: &Place, numbers: &Place) {
     assert!(!overlap(bytes, numbers), "bytes onto the numbers they mean");
 }
 
-/// All rows of a place: image, plane, row.
-fn rows(place: &Place) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
-    let (images, planes, height) = (place.shape.images, place.planes(), place.shape.height);
-    (0..images * planes * height).map(move |at| (at / height / planes, at / height % planes, at % height))
-}
-
 struct Quantizing<'a> {
     arena: *mut f32,
     input: &'a Place,
     output: &'a Place,
     to: Quantization,
+    /// Those of the output that are computed here, and by nobody else.
+    rows: Range<usize>,
 }
 
 impl Kernel for Quantizing<'_> {
@@ -61,7 +69,7 @@ impl Kernel for Quantizing<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let width = self.output.shape.width;
-        for (image, plane, row) in rows(self.output) {
+        for [image, plane, row] in each_row(self.output, self.rows.clone()) {
             // SAFETY: `quantize` checked the places; the processor has `S`.
             unsafe {
                 let output = self.arena.cast::<u8>().add(self.output.at(image, plane, row, 0));
@@ -122,6 +130,8 @@ struct Dequantizing<'a> {
     input: &'a Place,
     output: &'a Place,
     from: Quantization,
+    /// As above.
+    rows: Range<usize>,
 }
 
 impl Kernel for Dequantizing<'_> {
@@ -129,7 +139,7 @@ impl Kernel for Dequantizing<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for (image, plane, row) in rows(self.output) {
+        for [image, plane, row] in each_row(self.output, self.rows.clone()) {
             // SAFETY: `dequantize` checked the places; the processor has `S`.
             unsafe {
                 let input = self.arena.cast::<u8>().add(self.input.at(image, plane, row, 0));
@@ -150,10 +160,10 @@ impl Sum {
     /// The places do not fit each other or the arena.
     pub fn run(
         &self,
+        team: &mut Team,
         level: Level,
         arena: &mut [f32],
-        [input, added]: [&Place; 2],
-        output: &Place,
+        [input, added, output]: [&Place; 3],
         from: Quantization,
     ) {
         for place in [input, added, output] {
@@ -161,13 +171,10 @@ impl Sum {
             assert_eq!((place.lanes, place.shape), (LANES, output.shape), "a sum of bytes");
             assert!(!output.overlaps(place) || output == place, "a sum onto a part of what is added");
         }
-        level.run(Adding {
-            arena: arena.as_mut_ptr().cast(),
-            input,
-            added,
-            output,
-            from,
-            factors: self.factors(from.scale),
+        output.require_apart();
+        let (arena, factors) = (Shared::of(arena), self.factors(from.scale));
+        team.share(rows(output), work(output), |rows| {
+            level.run(Adding { arena: arena.start().cast(), input, added, output, from, factors, rows });
         });
     }
 }
@@ -179,6 +186,8 @@ struct Adding<'a> {
     output: &'a Place,
     from: Quantization,
     factors: Factors,
+    /// As above.
+    rows: Range<usize>,
 }
 
 impl Kernel for Adding<'_> {
@@ -186,7 +195,7 @@ impl Kernel for Adding<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for (image, plane, row) in rows(self.output) {
+        for [image, plane, row] in each_row(self.output, self.rows.clone()) {
             // SAFETY: `Sum::run` checked the places; the processor has `S`.
             unsafe {
                 let at = |place: &Place| self.arena.add(place.at(image, plane, row, 0));

@@ -6,11 +6,15 @@
 //! `unsafe` in this file: [`QuantizedDepthwise::run`] checks the places; below it, addresses are of pixels in them, or of
 //! bytes that are read, times zero, a little behind them.
 
+use std::ops::Range;
+
 use super::dots::{Dots, QUAD, Set, Work};
 use super::finish::{Finish, Finishing, Rounded};
 use super::packed::totals;
 use super::{MOST_PRODUCTS, Quantization, QuantizedWeights};
-use crate::{LANES, Level, Order, Place, Window};
+use crate::channelwise::{each_row, rows};
+use crate::team::Shared;
+use crate::{LANES, Level, Order, Place, Team, Window};
 
 /// A depthwise convolution of a quantized value, whose weights are packed. It makes bytes.
 #[derive(Debug)]
@@ -74,7 +78,7 @@ impl QuantizedDepthwise {
     /// # Panics
     /// A place does not fit the convolution or the arena, fewer than [`QuantizedDepthwise::beyond`] bytes follow the
     /// input, or `output` overlaps it.
-    pub fn run(&self, arena: &mut [f32], input: &Place, output: &Place) {
+    pub fn run(&self, team: &mut Team, arena: &mut [f32], input: &Place, output: &Place) {
         let bytes = size_of_val(arena);
         assert!(input.end().saturating_add(self.beyond()) <= bytes, "a depthwise convolution reads beyond the arena");
         assert!(output.end() <= bytes, "a place beyond the arena");
@@ -86,7 +90,13 @@ impl QuantizedDepthwise {
         assert_eq!(input.shape.images, output.shape.images, "images of a depthwise convolution");
         let need = self.window.halo([input.shape.height, input.shape.width], [output.shape.height, output.shape.width]);
         assert_eq!(input.halo.union(need), input.halo, "the halo of a depthwise convolution's input");
-        self.set.run(Planes { of: self, arena: arena.as_mut_ptr().cast(), input, output });
+        output.require_apart();
+        let arena = Shared::of(arena);
+        // Four products are one, and each takes a load.
+        let work = (output.shape.width * LANES).saturating_mul(self.window.taps());
+        team.share(rows(output), work, |rows| {
+            self.set.run(Planes { of: self, arena: arena.start().cast(), input, output, rows });
+        });
     }
 }
 
@@ -128,6 +138,8 @@ struct Planes<'a> {
     arena: *mut u8,
     input: &'a Place,
     output: &'a Place,
+    /// Those of the output that are computed here, and by nobody else.
+    rows: Range<usize>,
 }
 
 impl Work for Planes<'_> {
@@ -136,10 +148,8 @@ impl Work for Planes<'_> {
         let QuantizedDepthwise { window, shifts, .. } = self.of;
         let size = self.of.set.weight_bytes();
         let of_block = window.kernel[0] * window.kernel[1].div_ceil(QUAD) * shifts * size;
-        let (planes, height) = (self.output.planes(), self.output.shape.height);
         let mut sums = [0_i32; PIXELS * LANES];
-        for at in 0..self.output.shape.images * planes * height {
-            let (image, block, row) = (at / height / planes, at / height % planes, at % height);
+        for [image, block, row] in each_row(self.output, self.rows.clone()) {
             let top = row * window.stride[0] + self.input.halo.top - window.before[0];
             let left = (self.input.halo.left - window.before[1]) * LANES;
             let start = self.input.offset

@@ -2,23 +2,31 @@
 //!
 //! `unsafe` in this file: [`max_of_bytes`] checks the places; below it, addresses are of pixels in them.
 
+use std::ops::Range;
+
+use crate::channelwise::{each_row, rows, work};
 use crate::level::Kernel;
 use crate::pool::taps;
 use crate::simd::Simd;
-use crate::{LANES, Level, Place, Window};
+use crate::team::Shared;
+use crate::{LANES, Level, Place, Team, Window};
 
 /// Computes `output`, the largest byte of each window of `input`; what lies beyond the edge takes no part.
 ///
 /// # Panics
 /// The places do not fit each other or the arena, or the window has a zero in it.
-pub fn max_of_bytes(level: Level, window: Window, arena: &mut [f32], input: &Place, output: &Place) {
+pub fn max_of_bytes(team: &mut Team, level: Level, window: Window, arena: &mut [f32], [input, output]: [&Place; 2]) {
     window.taps();
     assert!(input.end().max(output.end()) <= size_of_val(arena), "a place beyond the arena");
     assert!(input.lanes == LANES && output.lanes == LANES, "lanes of a pooling");
     assert_eq!(input.planes(), output.planes(), "channels of a pooling");
     assert_eq!(input.shape.images, output.shape.images, "images of a pooling");
     assert!(!output.overlaps(input), "a pooling onto its input");
-    level.run(Windows { window, arena: arena.as_mut_ptr().cast(), input, output });
+    output.require_apart();
+    let arena = Shared::of(arena);
+    team.share(rows(output), work(output), |rows| {
+        level.run(Windows { window, arena: arena.start().cast(), input, output, rows });
+    });
 }
 
 struct Windows<'a> {
@@ -26,6 +34,8 @@ struct Windows<'a> {
     arena: *mut u8,
     input: &'a Place,
     output: &'a Place,
+    /// Those of the output that are computed here, and by nobody else.
+    rows: Range<usize>,
 }
 
 impl Kernel for Windows<'_> {
@@ -35,10 +45,7 @@ impl Kernel for Windows<'_> {
     unsafe fn run<S: Simd>(self) {
         let Window { stride, dilation, before, .. } = self.window;
         let (height, width) = (self.input.shape.height, self.input.shape.width);
-        let planes = self.output.planes();
-        for at in 0..self.output.shape.images * planes * self.output.shape.height {
-            let (image, plane) = (at / self.output.shape.height / planes, at / self.output.shape.height % planes);
-            let row = at % self.output.shape.height;
+        for [image, plane, row] in each_row(self.output, self.rows.clone()) {
             let rows = taps(&self.window, 0, row, height);
             // SAFETY: `max_of_bytes` checked the places, and `taps` leaves only those inside the plane.
             unsafe {

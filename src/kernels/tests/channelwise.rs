@@ -57,7 +57,7 @@ proptest! {
         let channelwise = Channelwise::new(&scale, &offset, finish);
         for level in levels() {
             let mut scene = scene.clone();
-            scene.run(&output, |arena| channelwise.run(level, arena, &place, &output));
+            scene.run(&output, |team, arena| channelwise.run(team, level, arena, &place, &output));
             scene.check(&output, &expected, &(level, finish, place, output));
         }
     }
@@ -83,7 +83,7 @@ proptest! {
         for level in levels() {
             let mut scene = scene.clone();
             let [left, right] = &places;
-            scene.run(&output, |arena| combine(level, arena, operation, [left, right], &output, &finish));
+            scene.run(&output, |team, arena| combine(team, level, arena, operation, [left, right], &output, &finish));
             scene.check(&output, &expected, &(level, operation, finish, places, output));
         }
     }

@@ -73,7 +73,7 @@ impl Case {
         for level in levels() {
             let conv = Conv::new(level, window, [self.outs, self.ins], self.lanes, &weights[..], &bias, self.finish);
             let mut scene = scene.clone();
-            scene.run(&output, |arena| conv.run(arena, &place, residual.as_ref(), &output));
+            scene.run(&output, |team, arena| conv.run(team, arena, &place, residual.as_ref(), &output));
             scene.check(&output, &expected, &(level, self));
         }
     }
@@ -157,7 +157,7 @@ fn channels_of_one_value_are_computed_from_others_of_it() {
         let output =
             strongroom_kernels::Place { offset: place.offset + 2 * place.plane_stride(), shape: shape(3, 20), ..place };
         let conv = Conv::new(level, PIXEL, [20, 16], LANES, &weights[..], &bias, Finish::default());
-        scene.run(&output, |arena| conv.run(arena, &place, None, &output));
+        scene.run(&output, |team, arena| conv.run(team, arena, &place, None, &output));
         scene.check(&output, &expected, &level);
     }
 }
@@ -182,7 +182,7 @@ fn weights_of_a_matrix_may_come_by_input_and_scaled() {
                     let mut scene = Scene::default();
                     let place = scene.put(&Layout::default(), &input, LANES);
                     let output = scene.room(&Layout::default(), Shape { channels: outs, ..shape }, LANES);
-                    scene.run(&output, |arena| conv.run(arena, &place, None, &output));
+                    scene.run(&output, |team, arena| conv.run(team, arena, &place, None, &output));
                     scene.value(&output).numbers
                 });
             assert_eq!(first, second, "{level:?} {outs} of {ins}");

@@ -40,7 +40,7 @@ proptest! {
         let input = tensor(3, shape);
         let mut scene = Scene::default();
         let place = scene.room(&layout, shape, lanes);
-        scene.run(&place, |arena| from_planar(arena, &input.numbers, &place));
+        scene.run(&place, |_, arena| from_planar(arena, &input.numbers, &place));
         prop_assert_eq!(&scene.value(&place).numbers, &input.numbers);
         prop_assert_eq!(not_zero_around(&scene, &layout, shape, lanes), 0);
         let mut output = vec![0.0; input.numbers.len()];
@@ -60,7 +60,7 @@ proptest! {
         let same = hollow.room(&layout, shape, lanes);
         prop_assert_eq!(same, place);
         let before = hollow.arena.clone();
-        hollow.run(&place, |arena| fill_halo(arena, &place, 0.0));
+        hollow.run(&place, |_, arena| fill_halo(arena, &place, 0.0));
         for (at, (number, zero)) in hollow.arena.iter().zip(&whole).enumerate() {
             // Where the full scene has a zero, there is halo.
             let wanted = if *zero == 0.0 { 0 } else { before[at].to_bits() };
@@ -75,7 +75,7 @@ fn channels_that_pad_a_block_become_zeros_however_many_they_are() {
         let shape = Shape { images: 2, channels, height: 2, width: 3 };
         let mut scene = Scene::default();
         let place = scene.room(&Layout::default(), shape, LANES);
-        scene.run(&place, |arena| from_planar(arena, &tensor(3, shape).numbers, &place));
+        scene.run(&place, |_, arena| from_planar(arena, &tensor(3, shape).numbers, &place));
         assert_eq!(not_zero_around(&scene, &Layout::default(), shape, LANES), 0, "{channels} channels");
     }
 }

@@ -43,7 +43,7 @@ impl Case {
         for level in levels() {
             let depthwise = Depthwise::new(level, window, &weights, &bias, self.finish);
             let mut scene = scene.clone();
-            scene.run(&output, |arena| depthwise.run(arena, &place, residual.as_ref(), &output));
+            scene.run(&output, |team, arena| depthwise.run(team, arena, &place, residual.as_ref(), &output));
             scene.check(&output, &expected, &(level, self));
         }
     }

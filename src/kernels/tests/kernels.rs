@@ -17,3 +17,4 @@ mod reference;
 mod refusals;
 mod refused_places;
 mod scene;
+mod team;

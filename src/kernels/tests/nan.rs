@@ -1,7 +1,7 @@
 //! What is no number, and infinities: they reach what is computed from them, and nothing else.
 
 use strongroom_kernels::{
-    Activation, Channelwise, Conv, Depthwise, Finish, Halo, LANES, Level, Operation, Place, Pool, Pooling, Shape,
+    Activation, Channelwise, Conv, Depthwise, Finish, Halo, LANES, Level, Operation, Place, Pool, Pooling, Shape, Team,
     Window, combine, mean_of_planes,
 };
 
@@ -72,7 +72,7 @@ fn convolutions_take_it_to_all_channels_of_the_pixels_that_look_at_it() {
     let (weights, bias) = (numbers(1, 20 * 20 * 9), numbers(2, 20));
     for (level, finish) in levels().into_iter().flat_map(|level| finishes().map(move |finish| (level, finish))) {
         let conv = Conv::new(level, WINDOW, [20, 20], LANES, &weights[..], &bias, finish);
-        let none = none_after(SHAPE, |arena, input, output| conv.run(arena, input, None, output));
+        let none = none_after(SHAPE, |arena, input, output| conv.run(&mut Team::alone(), arena, input, None, output));
         assert_eq!(none, where_covered(|_| true), "{level:?} {finish:?}");
     }
 }
@@ -82,7 +82,8 @@ fn depthwise_convolutions_take_it_to_its_channel() {
     let (weights, bias) = (numbers(1, 20 * 9), numbers(2, 20));
     for (level, finish) in levels().into_iter().flat_map(|level| finishes().map(move |finish| (level, finish))) {
         let depthwise = Depthwise::new(level, WINDOW, &weights, &bias, finish);
-        let none = none_after(SHAPE, |arena, input, output| depthwise.run(arena, input, None, output));
+        let none =
+            none_after(SHAPE, |arena, input, output| depthwise.run(&mut Team::alone(), arena, input, None, output));
         assert_eq!(none, where_covered(|channel| channel == SEEN[1]), "{level:?} {finish:?}");
     }
 }
@@ -94,11 +95,14 @@ fn poolings_take_it_to_its_channel() {
     for level in levels() {
         for pooling in [Pooling::Max, Pooling::MeanInside, Pooling::MeanWhole, Pooling::Sum] {
             let pool = Pool { window: WINDOW, pooling };
-            let none = none_after(SHAPE, |arena, input, output| pool.run(level, arena, input, output));
+            let none =
+                none_after(SHAPE, |arena, input, output| pool.run(&mut Team::alone(), level, arena, input, output));
             assert_eq!(none, where_covered(|channel| channel == SEEN[1]), "{level:?} {pooling:?}");
         }
         let pixel = Shape { height: 1, width: 1, ..SHAPE };
-        let none = none_after(pixel, |arena, input, output| mean_of_planes(level, arena, input, output, 1.0));
+        let none = none_after(pixel, |arena, input, output| {
+            mean_of_planes(&mut Team::alone(), level, arena, input, output, 1.0)
+        });
         assert_eq!(none, [[SEEN[0], SEEN[1], 0, 0]]);
     }
 }
@@ -108,7 +112,8 @@ fn scaling_keeps_it_through_every_activation_and_clamp() {
     let (scale, offset) = (numbers(1, 20), numbers(2, 20));
     for (level, finish) in levels().into_iter().flat_map(|level| finishes().map(move |finish| (level, finish))) {
         let scaling = Channelwise::new(&scale, &offset, finish);
-        let none = none_after(SHAPE, |arena, input, output| scaling.run(level, arena, input, output));
+        let none =
+            none_after(SHAPE, |arena, input, output| scaling.run(&mut Team::alone(), level, arena, input, output));
         assert_eq!(none, [SEEN], "{level:?} {finish:?}");
     }
 }
@@ -123,7 +128,7 @@ fn either_of_two_values_gives_it_to_their_combination() {
                     let mut scene = Scene { arena: arena.to_vec() };
                     let other = scene.put(&Layout::default(), &tensor(8, SHAPE), LANES);
                     let inputs = if left { [input, &other] } else { [&other, input] };
-                    combine(level, &mut scene.arena, operation, inputs, output, &Finish::default());
+                    combine(&mut Team::alone(), level, &mut scene.arena, operation, inputs, output, &Finish::default());
                     arena.copy_from_slice(&scene.arena[..arena.len()]);
                 });
                 assert_eq!(none, [SEEN], "{level:?} {operation:?}");
@@ -139,7 +144,7 @@ pub fn applied(level: Level, activation: Activation, numbers: &[f32]) -> Vec<f32
     let mut scene = Scene::default();
     let place = scene.put(&Layout::default(), &input, LANES);
     let finish = Finish { activation, ..Finish::default() };
-    scene.run(&place, |arena| Channelwise::new(&[1.0], &[0.0], finish).run(level, arena, &place, &place));
+    scene.run(&place, |team, arena| Channelwise::new(&[1.0], &[0.0], finish).run(team, level, arena, &place, &place));
     scene.value(&place).numbers
 }
 

@@ -1,6 +1,10 @@
 //! What is computed over the channels or the pixels of a value: normalisation, softmax, attention.
 
-use strongroom_kernels::{Attention, Halo, LANES, LayerNorm, Level, Place, Shape, from_planar, softmax, to_planar};
+use strongroom_kernels::{
+    Attention, Halo, LANES, LayerNorm, Level, Place, Shape, Team, from_planar, softmax, to_planar,
+};
+
+use super::team::{same_bits, with_any};
 
 /// Numbers from -2 to 2, told apart by `seed`.
 fn random(count: usize, seed: u32) -> Vec<f32> {
@@ -21,13 +25,16 @@ fn at(shape: Shape, numbers: &[f32], image: usize, channel: usize, pixel: usize)
 }
 
 /// Runs `kernel` from one place to another, with canaries behind, and answers with the planar result.
-fn run(shape: Shape, halo: Halo, input: &[f32], kernel: impl Fn(&mut [f32], &Place, &Place)) -> Vec<f32> {
+fn run(shape: Shape, halo: Halo, input: &[f32], kernel: impl Fn(&mut Team, &mut [f32], &Place, &Place)) -> Vec<f32> {
     const CANARIES: usize = 64;
     let from = Place::blocked(0, shape, halo);
     let to = Place::blocked(from.end(), shape, Halo { left: 1, ..Halo::default() });
     let mut arena = vec![7.5; to.end() + CANARIES];
     from_planar(&mut arena, input, &from);
-    kernel(&mut arena, &from, &to);
+    let mut together = arena.clone();
+    kernel(&mut Team::alone(), &mut arena, &from, &to);
+    with_any(|team| kernel(team, &mut together, &from, &to));
+    assert!(same_bits(&arena, &together), "several threads write other numbers than one");
     assert!(arena[to.end()..].iter().all(|number| *number == 7.5), "numbers behind the output were written");
     let mut output = vec![0.0; input.len()];
     to_planar(&arena, &to, &mut output);
@@ -53,7 +60,7 @@ fn a_pixel_is_normalised_over_its_channels_alone() {
             let (scale, offset) = (random(shape.channels, 2), random(shape.channels, 3));
             let norm = LayerNorm::new(&scale, &offset, 1e-5);
             let halo = Halo { top: 1, right: 2, ..Halo::default() };
-            let output = run(shape, halo, &input, |arena, from, to| norm.run(level, arena, from, to));
+            let output = run(shape, halo, &input, |team, arena, from, to| norm.run(team, level, arena, from, to));
             for image in 0..shape.images {
                 for pixel in 0..pixels {
                     let channels = || (0..shape.channels).map(|channel| at(shape, &input, image, channel, pixel));
@@ -78,7 +85,8 @@ fn a_softmax_makes_shares_of_a_pixels_channels() {
             let pixels = shape.height * shape.width;
             // Large ones would overflow if the largest were not taken away first.
             let input: Vec<f32> = random(shape.images * shape.channels * pixels, 4).iter().map(|x| x * 60.0).collect();
-            let output = run(shape, Halo::default(), &input, |arena, from, to| softmax(level, arena, from, to));
+            let output =
+                run(shape, Halo::default(), &input, |team, arena, from, to| softmax(team, level, arena, from, to));
             for image in 0..shape.images {
                 for pixel in 0..pixels {
                     let channels = || (0..shape.channels).map(|channel| at(shape, &input, image, channel, pixel));
@@ -116,7 +124,13 @@ fn attention_is_the_mean_of_values_by_how_keys_agree() {
             let numbers: Vec<Vec<f32>> =
                 (0..3).map(|seed| random(images * shape.channels * pixels, 5 + seed)).collect();
             places.iter().zip(&numbers).for_each(|(place, numbers)| from_planar(&mut arena, numbers, place));
-            attention.run(level, &mut arena, [&places[0], &places[1], &places[2]], &places[3], scratch);
+            let inputs = [&places[0], &places[1], &places[2]];
+            let mut together = arena.clone();
+            attention.run(&mut Team::alone(), level, &mut arena, inputs, &places[3], scratch);
+            with_any(|team| attention.run(team, level, &mut together, inputs, &places[3], scratch));
+            // Who computes what is told by the scratch memory alone.
+            let same = same_bits(&arena[..scratch], &together[..scratch]) && same_bits(&arena[end..], &together[end..]);
+            assert!(same, "several threads write other numbers than one");
             assert!(arena[end..].iter().all(|number| *number == 7.5), "numbers behind the scratch memory were written");
             let mut output = vec![0.0; images * shape.channels * pixels];
             to_planar(&arena, &places[3], &mut output);

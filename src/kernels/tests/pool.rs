@@ -44,7 +44,7 @@ fn check(Slide { window, from, to }: Slide, pooling: Pooling, [images, channels]
     let (scene, place, output) = places.lay(&input, expected.shape);
     for level in levels() {
         let mut scene = scene.clone();
-        scene.run(&output, |arena| pool.run(level, arena, &place, &output));
+        scene.run(&output, |team, arena| pool.run(team, level, arena, &place, &output));
         scene.check(&output, &expected, &(level, pool, place, output));
     }
 }
@@ -69,7 +69,7 @@ proptest! {
         let (scene, place, output) = places.lay(&input, expected.shape);
         for level in levels() {
             let mut scene = scene.clone();
-            scene.run(&output, |arena| mean_of_planes(level, arena, &place, &output, scale));
+            scene.run(&output, |team, arena| mean_of_planes(team, level, arena, &place, &output, scale));
             scene.check(&output, &expected, &(level, place, output));
         }
     }

@@ -4,13 +4,14 @@
 use proptest::prelude::*;
 use strongroom_kernels::{
     LANES, Level, MOST_PRODUCTS, Order, Place, Quantization, QuantizedConv, QuantizedDepthwise, QuantizedWeights,
-    Rounded, Shape, Sum, Window, bytes_mut, dequantize, max_of_bytes, quantize,
+    Rounded, Shape, Sum, Team, Window, bytes_mut, dequantize, max_of_bytes, quantize,
 };
 
 use super::draw::{Slide, cases, channels, layouts, slides};
 use super::reference::Tensor;
 use super::refusals::assert_refused;
 use super::scene::{Layout, Scene, levels, numbers, tensor};
+use super::team::{same_bits, with_any};
 
 /// Bytes of a shape, and how they are written.
 #[derive(Debug, Clone)]
@@ -82,9 +83,13 @@ impl ByteScene {
     }
 
     /// Runs `kernel`, which may write the numbers of `output` alone: the bytes at them.
-    fn run(&mut self, output: &Place, kernel: impl FnOnce(&mut [f32])) -> Tensor<u8> {
+    /// Several threads write the same.
+    fn run(&mut self, output: &Place, kernel: impl Fn(&mut Team, &mut [f32])) -> Tensor<u8> {
         let before = bytes_mut(&mut self.0.arena).to_vec();
-        kernel(&mut self.0.arena);
+        let mut together = self.0.arena.clone();
+        kernel(&mut Team::alone(), &mut self.0.arena);
+        with_any(|team| kernel(team, &mut together));
+        assert!(same_bits(&self.0.arena, &together), "several threads write other bytes than one");
         let after = bytes_mut(&mut self.0.arena);
         let mut may = vec![false; after.len()];
         for image in 0..output.shape.images {
@@ -213,17 +218,18 @@ impl Case {
             let place = scene.put(&self.layouts[0].around(window.halo(from, to)), &input, behind);
             if let Some(depthwise) = depthwise {
                 let output = output_place.unwrap();
-                let found = scene.run(&output, |arena| depthwise.run(arena, &place, &output));
+                let found = scene.run(&output, |team, arena| depthwise.run(team, arena, &place, &output));
                 self.compare(&exact, added.as_ref(), &found, level);
                 continue;
             }
             let conv = QuantizedConv::new(level, window, [self.outs, self.ins], &held, &bias, self.from, self.rounded);
             if let Some(output) = output_place {
-                let found = scene.run(&output, |arena| conv.run(arena, &place, added_place.as_ref(), &output));
+                let found =
+                    scene.run(&output, |team, arena| conv.run(team, arena, &place, added_place.as_ref(), &output));
                 self.compare(&exact, added.as_ref(), &found, level);
             } else {
                 let output = scene.0.room(&self.layouts[1], exact.shape, LANES);
-                scene.0.run(&output, |arena| conv.run(arena, &place, None, &output));
+                scene.0.run(&output, |team, arena| conv.run(team, arena, &place, None, &output));
                 self.compare_numbers(&exact, &scene.0.value(&output), level);
             }
         }
@@ -300,7 +306,7 @@ proptest! {
                 Some(input) => *input,
                 None => scene.room(&places[2], shape, 0),
             };
-            let found = scene.run(&output, |arena| sum.run(level, arena, [&inputs[0], &inputs[1]], &output, from));
+            let found = scene.run(&output, |team, arena| sum.run(team, level, arena, [&inputs[0], &inputs[1], &output], from));
             Tensor::of(shape, |at| {
                 let meant = |value: &Bytes| value.whole(at, false) as f64 * f64::from(value.to.scale);
                 let exact = (meant(&first) + meant(&second)).max(f64::from(sum.clamp[0])).min(f64::from(sum.clamp[1]));
@@ -321,7 +327,7 @@ proptest! {
             let mut scene = ByteScene::new();
             let output = scene.room(&places[0], shape(slide.to), 0);
             let place = scene.put(&places[1], &input, 0);
-            let found = scene.run(&output, |arena| max_of_bytes(level, window, arena, &place, &output));
+            let found = scene.run(&output, |team, arena| max_of_bytes(team, level, window, arena, [&place, &output]));
             let expected = Tensor::of(shape(slide.to), |[image, channel, row, column]| {
                 let taps = (0..window.kernel[0]).flat_map(|y| (0..window.kernel[1]).map(move |x| (y, x)));
                 let inside = taps.filter_map(|(y, x)| {
@@ -347,9 +353,9 @@ proptest! {
             let mut scene = ByteScene::new();
             let place = scene.0.put(&places[0], &input, if is_planar { 1 } else { LANES });
             let bytes = scene.room(&places[1], shape, 0);
-            let found = scene.run(&bytes, |arena| quantize(level, arena, &place, &bytes, to));
+            let found = scene.run(&bytes, |team, arena| quantize(team, level, arena, [&place, &bytes], to));
             let back = scene.0.room(&places[2], shape, LANES);
-            scene.0.run(&back, |arena| dequantize(level, arena, &bytes, &back, to));
+            scene.0.run(&back, |team, arena| dequantize(team, level, arena, [&bytes, &back], to));
             let back = scene.0.value(&back);
             Tensor::of(shape, |at| {
                 let allowed = bytes_for(f64::from(input.at(at)) / f64::from(to.scale), to);
@@ -377,7 +383,7 @@ fn the_largest_sums_are_exact() {
             let mut scene = ByteScene::new();
             let place = scene.put(&Layout::default(), &input, 0);
             let output = scene.0.room(&Layout::default(), shape(1), LANES);
-            scene.0.run(&output, |arena| conv.run(arena, &place, None, &output));
+            scene.0.run(&output, |team, arena| conv.run(team, arena, &place, None, &output));
             let exact = MOST_PRODUCTS as i64 * i64::from(byte) * i64::from(weight);
             assert_eq!(scene.0.value(&output).numbers, [exact as f32], "{level:?}");
         }
@@ -400,7 +406,7 @@ fn weights_of_a_matrix_may_come_by_input() {
                 let mut scene = ByteScene::new();
                 let place = scene.put(&Layout::default(), &input, 0);
                 let output = scene.room(&Layout::default(), Shape { channels: 21, ..shape }, 0);
-                scene.run(&output, |arena| conv.run(arena, &place, None, &output)).numbers
+                scene.run(&output, |team, arena| conv.run(team, arena, &place, None, &output)).numbers
             });
         assert_eq!(first, second, "{level:?}");
     }
@@ -421,37 +427,40 @@ fn places_that_do_not_fit_are_refused() {
     let output = Place::blocked(input.end(), shape, strongroom_kernels::Halo::default());
     let added = Place { offset: output.end(), ..output };
     for level in levels() {
+        let team = &mut Team::alone();
         let mut arena = vec![0.0; 4 * added.end()];
         let conv = |rounded: Rounded| QuantizedConv::new(level, window, [16, 16], &held, &bias, UNIT, rounded);
-        conv(once).run(&mut arena, &input, None, &output);
-        conv(sum).run(&mut arena, &input, Some(&added), &output);
-        assert_refused("onto its input", || conv(once).run(&mut arena, &input, None, &input));
-        assert_refused("onto its input", || conv(sum).run(&mut arena, &input, Some(&output), &output));
-        assert_refused("adds", || conv(sum).run(&mut arena, &input, None, &output));
-        assert_refused("adds", || conv(once).run(&mut arena, &input, Some(&added), &output));
+        conv(once).run(team, &mut arena, &input, None, &output);
+        conv(sum).run(team, &mut arena, &input, Some(&added), &output);
+        assert_refused("onto its input", || conv(once).run(team, &mut arena, &input, None, &input));
+        assert_refused("onto its input", || conv(sum).run(team, &mut arena, &input, Some(&output), &output));
+        assert_refused("adds", || conv(sum).run(team, &mut arena, &input, None, &output));
+        assert_refused("adds", || conv(once).run(team, &mut arena, &input, Some(&added), &output));
         let bare = Place::blocked(0, shape, strongroom_kernels::Halo::default());
-        assert_refused("halo", || conv(once).run(&mut arena, &bare, None, &output));
+        assert_refused("halo", || conv(once).run(team, &mut arena, &bare, None, &output));
         let few = output.end() / 4;
-        assert_refused("beyond the arena", || conv(once).run(&mut arena[..few - 1], &input, None, &output));
+        assert_refused("beyond the arena", || conv(once).run(team, &mut arena[..few - 1], &input, None, &output));
         let rounded = Rounded::No { clamp };
-        assert_refused("onto its input", || conv(rounded).run(&mut arena, &input, None, &bare));
+        assert_refused("onto its input", || conv(rounded).run(team, &mut arena, &input, None, &bare));
         let far = Place::blocked(input.end().div_ceil(4), shape, strongroom_kernels::Halo::default());
-        conv(rounded).run(&mut arena[..far.end()], &input, None, &far);
-        assert_refused("beyond the arena", || conv(rounded).run(&mut arena[..far.end() - 1], &input, None, &far));
+        conv(rounded).run(team, &mut arena[..far.end()], &input, None, &far);
+        assert_refused("beyond the arena", || conv(rounded).run(team, &mut arena[..far.end() - 1], &input, None, &far));
 
         let depthwise = QuantizedDepthwise::new(level, window, &each, &bias, UNIT, clamp, UNIT);
         let behind = Place { offset: output.end(), ..input };
         let enough = (behind.end() + depthwise.beyond()).div_ceil(4);
-        depthwise.run(&mut arena[..enough], &behind, &output);
-        assert_refused("beyond the arena", || depthwise.run(&mut arena[..enough - 1], &behind, &output));
-        assert_refused("onto its input", || depthwise.run(&mut arena, &input, &input));
+        depthwise.run(team, &mut arena[..enough], &behind, &output);
+        assert_refused("beyond the arena", || depthwise.run(team, &mut arena[..enough - 1], &behind, &output));
+        assert_refused("onto its input", || depthwise.run(team, &mut arena, &input, &input));
         assert_refused("onto a part", || {
             let shifted = Place { offset: output.offset + LANES, ..output };
             sum_of(&mut arena, level, [&output, &added], &shifted);
         });
-        assert_refused("beyond the arena", || max_of_bytes(level, window, &mut arena[..few - 1], &input, &output));
+        assert_refused("beyond the arena", || {
+            max_of_bytes(team, level, window, &mut arena[..few - 1], [&input, &output])
+        });
         assert_refused("onto the numbers", || {
-            quantize(level, &mut arena, &output, &Place { offset: output.offset * 4, ..output }, UNIT)
+            quantize(team, level, &mut arena, [&output, &Place { offset: output.offset * 4, ..output }], UNIT)
         });
     }
     let many = QuantizedWeights { numbers: &vec![0; MOST_PRODUCTS + 1], order: Order::OutputFirst, scale: &[1.0] };
@@ -462,5 +471,5 @@ fn places_that_do_not_fit_are_refused() {
 
 fn sum_of(arena: &mut [f32], level: Level, inputs: [&Place; 2], output: &Place) {
     let sum = Sum { added: UNIT, clamp: [f32::NEG_INFINITY, f32::INFINITY], to: UNIT };
-    sum.run(level, arena, inputs, output, UNIT);
+    sum.run(&mut Team::alone(), level, arena, [inputs[0], inputs[1], output], UNIT);
 }

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use strongroom_kernels::{
-    Channelwise, Conv, Depthwise, Finish, Halo, LANES, Level, Place, Pool, Pooling, Shape, Window, combine, fill_halo,
-    from_planar, to_planar,
+    Channelwise, Conv, Depthwise, Finish, Halo, LANES, Level, Place, Pool, Pooling, Shape, Team, Window, combine,
+    fill_halo, from_planar, to_planar,
 };
 
 use super::scene::levels;
@@ -66,7 +66,7 @@ fn a_window_with_a_zero_in_it() {
             let place = Place::blocked(0, SHAPE, Halo::default());
             let output = Place::blocked(place.end(), SHAPE, Halo::default());
             let pool = Pool { window, pooling: Pooling::Sum };
-            assert_refused("zero", || pool.run(Level::Portable, &mut [0.0; 200], &place, &output));
+            assert_refused("zero", || pool.run(&mut Team::alone(), Level::Portable, &mut [0.0; 200], &place, &output));
         }
     }
 }
@@ -91,13 +91,15 @@ fn a_level_that_the_processor_lacks() {
         let mut arena = [0.0; 400];
         let why = "this processor has no";
         let conv = Conv::new(level, WINDOW, [3, 3], LANES, &[0.0; 81][..], &[0.0; 3], Finish::default());
-        assert_refused(why, || conv.run(&mut arena, &place, None, &output));
+        assert_refused(why, || conv.run(&mut Team::alone(), &mut arena, &place, None, &output));
         let depthwise = Depthwise::new(level, WINDOW, &[0.0; 27], &[0.0; 3], Finish::default());
-        assert_refused(why, || depthwise.run(&mut arena, &place, None, &output));
+        assert_refused(why, || depthwise.run(&mut Team::alone(), &mut arena, &place, None, &output));
         let pool = Pool { window: WINDOW, pooling: Pooling::Sum };
-        assert_refused(why, || pool.run(level, &mut arena, &place, &output));
+        assert_refused(why, || pool.run(&mut Team::alone(), level, &mut arena, &place, &output));
         let add = strongroom_kernels::Operation::Add;
-        assert_refused(why, || combine(level, &mut arena, add, [&place, &place], &output, &Finish::default()));
+        assert_refused(why, || {
+            combine(&mut Team::alone(), level, &mut arena, add, [&place, &place], &output, &Finish::default())
+        });
     }
 }
 

@@ -1,8 +1,8 @@
 //! Places that do not fit are refused by every kernel, on every level, before anything is read or written.
 
 use strongroom_kernels::{
-    Channelwise, Conv, Depthwise, Finish, Halo, LANES, Level, Operation, Place, Pool, Pooling, Shape, Window, combine,
-    mean_of_planes,
+    Channelwise, Conv, Depthwise, Finish, Halo, LANES, Level, Operation, Place, Pool, Pooling, Shape, Team, Window,
+    combine, mean_of_planes,
 };
 
 use super::refusals::assert_refused;
@@ -39,26 +39,26 @@ type Call = fn(Level, &mut [f32], &Places);
 
 const CONV: Call = |level, arena, places| {
     let conv = Conv::new(level, WINDOW, [20, 20], LANES, &[0.0; 20 * 20 * 9][..], &[0.0; 20], Finish::default());
-    conv.run(arena, &places.input, Some(&places.residual), &places.output);
+    conv.run(&mut Team::alone(), arena, &places.input, Some(&places.residual), &places.output);
 };
 const DEPTHWISE: Call = |level, arena, places| {
     let depthwise = Depthwise::new(level, WINDOW, &[0.0; 20 * 9], &[0.0; 20], Finish::default());
-    depthwise.run(arena, &places.input, Some(&places.residual), &places.output);
+    depthwise.run(&mut Team::alone(), arena, &places.input, Some(&places.residual), &places.output);
 };
 const POOL: Call = |level, arena, places| {
-    Pool { window: WINDOW, pooling: Pooling::Max }.run(level, arena, &places.input, &places.output);
+    Pool { window: WINDOW, pooling: Pooling::Max }.run(&mut Team::alone(), level, arena, &places.input, &places.output);
 };
 const MEAN: Call = |level, arena, places| {
     let shape = Shape { height: 1, width: 1, ..places.output.shape };
-    mean_of_planes(level, arena, &places.input, &Place { shape, ..places.output }, 1.0);
+    mean_of_planes(&mut Team::alone(), level, arena, &places.input, &Place { shape, ..places.output }, 1.0);
 };
 const CHANNELWISE: Call = |level, arena, places| {
     let scaling = Channelwise::new(&[1.0; 20], &[0.0; 20], Finish::default());
-    scaling.run(level, arena, &places.input, &places.output);
+    scaling.run(&mut Team::alone(), level, arena, &places.input, &places.output);
 };
 const COMBINE: Call = |level, arena, places| {
     let inputs = [&places.input, &places.residual];
-    combine(level, arena, Operation::Add, inputs, &places.output, &Finish::default());
+    combine(&mut Team::alone(), level, arena, Operation::Add, inputs, &places.output, &Finish::default());
 };
 const ALL: [Call; 6] = [CONV, DEPTHWISE, POOL, MEAN, CHANNELWISE, COMBINE];
 /// Those that read the residual.
@@ -222,7 +222,8 @@ fn values_of_two_shapes_computed_number_by_number() {
 
 #[test]
 fn a_mean_of_more_than_one_pixel() {
-    let mean: Call = |level, arena, places| mean_of_planes(level, arena, &places.input, &places.output, 1.0);
+    let mean: Call =
+        |level, arena, places| mean_of_planes(&mut Team::alone(), level, arena, &places.input, &places.output, 1.0);
     refuse(&[mean], "mean", |_| ());
 }
 

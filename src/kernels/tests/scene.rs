@@ -2,9 +2,10 @@
 //! read beyond an input makes the answer no number, and what is written beyond the output is found. So do the channels
 //! that pad an input's last block. Memory ends where the last place does, for sanitizers.
 
-use strongroom_kernels::{Halo, Level, Place, Shape};
+use strongroom_kernels::{Halo, Level, Place, Shape, Team};
 
 use super::reference::{Exact, Tensor};
+use super::team::{same_bits, with_any};
 
 /// How a value lies in memory.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,9 +78,13 @@ impl Scene {
     }
 
     /// Runs `kernel`, which may write `output` alone, and nothing but zeros to its halo.
-    pub fn run(&mut self, output: &Place, kernel: impl FnOnce(&mut [f32])) {
+    /// Several threads write the same.
+    pub fn run(&mut self, output: &Place, kernel: impl Fn(&mut Team, &mut [f32])) {
         let before = self.arena.clone();
-        kernel(&mut self.arena);
+        kernel(&mut Team::alone(), &mut self.arena);
+        let mut together = before.clone();
+        with_any(|team| kernel(team, &mut together));
+        assert!(same_bits(&self.arena, &together), "several threads write other numbers than one");
         let mut area = vec![Area::Outside; self.arena.len()];
         for image in 0..output.shape.images {
             for plane in 0..output.planes() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use strongroom_kernels::Arena;
 use tract_onnx::tract_core::internal::*;
 
+use super::super::crew::with_team;
 use super::program::Program;
 
 /// A program in the place of the nodes it was made from.
@@ -72,7 +73,7 @@ impl OpState for LoweredState {
                 outputs.iter_mut().map(|output| output.try_as_plain_ram_mut()).collect::<TractResult<TVec<_>>>()?;
             let mut slices =
                 views.iter_mut().map(|view| view.as_slice_mut::<f32>()).collect::<TractResult<TVec<_>>>()?;
-            op.program.run(&mut self.arena, &inputs, &mut slices);
+            with_team(|team| op.program.run(team, &mut self.arena, &inputs, &mut slices));
         }
         Ok(outputs.into_iter().map(Tensor::into_tvalue).collect())
     }

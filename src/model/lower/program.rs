@@ -2,7 +2,7 @@
 
 use strongroom_kernels::{
     Arena, Attention, Channelwise, Conv, Depthwise, Finish, LayerNorm, Level, Operation, Place, Pool, Quantization,
-    QuantizedConv, QuantizedDepthwise, Sum, Window, bytes_mut, combine, dequantize, fill_halo, from_planar,
+    QuantizedConv, QuantizedDepthwise, Sum, Team, Window, bytes_mut, combine, dequantize, fill_halo, from_planar,
     max_of_bytes, mean_of_planes, quantize, softmax, to_planar,
 };
 
@@ -86,7 +86,7 @@ impl Program {
     }
 
     /// Computes `outputs` from `inputs`.
-    pub(super) fn run(&self, arena: &mut Arena, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) {
+    pub(super) fn run(&self, team: &mut Team, arena: &mut Arena, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) {
         let arena = arena.numbers_mut();
         for ((place, spread), input) in self.inputs.iter().zip(&self.tensors.inputs).zip(inputs) {
             match spread.is_planar() {
@@ -95,7 +95,7 @@ impl Program {
             }
         }
         for step in &self.steps {
-            step.run(self.level, arena);
+            step.run(team, self.level, arena);
         }
         for ((place, spread), output) in self.outputs.iter().zip(&self.tensors.outputs).zip(outputs) {
             match spread.is_planar() {
@@ -118,26 +118,26 @@ impl Step {
         }
     }
 
-    fn run(&self, level: Level, arena: &mut [f32]) {
+    fn run(&self, team: &mut Team, level: Level, arena: &mut [f32]) {
         let output = &self.output;
         match &self.call {
-            Call::Conv { conv, input, residual } => conv.run(arena, input, residual.as_ref(), output),
-            Call::Depthwise { conv, input, residual } => conv.run(arena, input, residual.as_ref(), output),
-            Call::Pool { pool, input } => pool.run(level, arena, input, output),
-            Call::PlaneMean { scale, input } => mean_of_planes(level, arena, input, output, *scale),
-            Call::Scale { scaling, input } => scaling.run(level, arena, input, output),
+            Call::Conv { conv, input, residual } => conv.run(team, arena, input, residual.as_ref(), output),
+            Call::Depthwise { conv, input, residual } => conv.run(team, arena, input, residual.as_ref(), output),
+            Call::Pool { pool, input } => pool.run(team, level, arena, input, output),
+            Call::PlaneMean { scale, input } => mean_of_planes(team, level, arena, input, output, *scale),
+            Call::Scale { scaling, input } => scaling.run(team, level, arena, input, output),
             Call::Combine { operation, left, right, finish } => {
-                combine(level, arena, *operation, [left, right], output, finish);
+                combine(team, level, arena, *operation, [left, right], output, finish);
             }
-            Call::Norm { norm, input } => norm.run(level, arena, input, output),
+            Call::Norm { norm, input } => norm.run(team, level, arena, input, output),
             Call::Attention { attention, inputs: [query, key, value], scratch } => {
-                attention.run(level, arena, [query, key, value], output, *scratch);
+                attention.run(team, level, arena, [query, key, value], output, *scratch);
             }
             Call::Phase { conv, input, made, first, stride } => {
-                conv.run(arena, input, None, made);
+                conv.run(team, arena, input, None, made);
                 lay(arena, made, output, *first, *stride);
             }
-            Call::Softmax { input } => softmax(level, arena, input, output),
+            Call::Softmax { input } => softmax(team, level, arena, input, output),
             Call::Pad { input, before } => {
                 clear(arena, output);
                 lay(arena, input, output, *before, [1, 1]);
@@ -146,14 +146,14 @@ impl Step {
                 Some(_) => copy(bytes_mut(arena), input, *from, output, *to),
                 None => copy(arena, input, *from, output, *to),
             },
-            Call::Quantize { input, to } => quantize(level, arena, input, output, *to),
-            Call::Dequantize { input, from } => dequantize(level, arena, input, output, *from),
-            Call::QuantizedConv { conv, input, added } => conv.run(arena, input, added.as_ref(), output),
-            Call::QuantizedDepthwise { conv, input } => conv.run(arena, input, output),
+            Call::Quantize { input, to } => quantize(team, level, arena, [input, output], *to),
+            Call::Dequantize { input, from } => dequantize(team, level, arena, [input, output], *from),
+            Call::QuantizedConv { conv, input, added } => conv.run(team, arena, input, added.as_ref(), output),
+            Call::QuantizedDepthwise { conv, input } => conv.run(team, arena, input, output),
             Call::QuantizedSum { sum, inputs: [first, second], from } => {
-                sum.run(level, arena, [first, second], output, *from);
+                sum.run(team, level, arena, [first, second, output], *from);
             }
-            Call::MaxOfBytes { window, input } => max_of_bytes(level, *window, arena, input, output),
+            Call::MaxOfBytes { window, input } => max_of_bytes(team, level, *window, arena, [input, output]),
         }
         match self.zero_point {
             Some(zero) => fill_halo(bytes_mut(arena), output, zero),
