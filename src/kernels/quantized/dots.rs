@@ -111,20 +111,24 @@ impl Set {
     /// Writes four weights of sixteen channels to [`Set::weight_bytes`] bytes.
     pub(super) fn write(self, weights: &[[i8; QUAD]; LANES], to: &mut [i8]) {
         let wide = |weight: i8| i16::from(weight).to_le_bytes().map(|byte| byte as i8);
-        let bytes: Vec<i8> = match self {
+        let put = |to: &mut [i8], from: &mut dyn Iterator<Item = i8>| {
+            to.iter_mut().zip(from).for_each(|(to, byte)| *to = byte)
+        };
+        match self {
             // In 16 bits, the first of all channels first.
-            Self::Portable => (0..QUAD).flat_map(|at| weights.iter().flat_map(move |four| wide(four[at]))).collect(),
+            Self::Portable => {
+                put(to, &mut (0..QUAD).flat_map(|at| weights.iter().flat_map(move |four| wide(four[at]))));
+            }
             // The first and the third of each channel in 16 bits, then the second and the fourth.
             #[cfg(target_arch = "x86_64")]
             Self::Wide | Self::Wider => {
                 let pair =
                     |first: usize| weights.iter().flat_map(move |four| [wide(four[first]), wide(four[first + 2])]);
-                pair(0).chain(pair(1)).flatten().collect()
+                put(to, &mut pair(0).chain(pair(1)).flatten());
             }
             #[cfg(target_arch = "x86_64")]
-            Self::Vnni => weights.iter().flatten().copied().collect(),
-        };
-        to.copy_from_slice(&bytes);
+            Self::Vnni => to.copy_from_slice(weights.as_flattened()),
+        }
     }
 
     /// Runs `work`, compiled for this set.

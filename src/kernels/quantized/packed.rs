@@ -42,10 +42,12 @@ pub(super) fn pack(weights: &QuantizedWeights<'_>, [out_channels, in_channels, t
 
 /// Of each lane the weights from a place on, a step apart.
 fn quads(numbers: &[i8], place: impl Fn(usize) -> usize, step: usize) -> [[i8; QUAD]; LANES] {
-    std::array::from_fn(|lane| {
-        let from = &numbers[place(lane)..];
-        std::array::from_fn(|channel| from[channel * step])
-    })
+    let mut block = [[0; QUAD]; LANES];
+    for (lane, quad) in block.iter_mut().enumerate() {
+        let from = numbers[place(lane)..].iter().step_by(step);
+        quad.iter_mut().zip(from).for_each(|(weight, from)| *weight = *from);
+    }
+    block
 }
 
 /// A block some of whose weights pad.
