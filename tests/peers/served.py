@@ -14,7 +14,7 @@ from program import ROOT, Place
 from servers import CORES, FORMS, STRONGROOM, Form, Model, Server
 
 CONNECTIONS = (1, 8, 32)
-ROUNDS = 3
+ROUNDS = 2
 #: Least and most of one load, and what goes before the first.
 SECONDS, QUICK_SECONDS, WARM_UP = (3.0, 20.0), (1.0, 12.0), 2.0
 #: How far scores may lie apart. Of a PNG both see the same pixels, but for what two resizers round differently; decoders
