@@ -169,7 +169,7 @@ fn who_comes_calls_the_next_one() {
 }
 
 #[test]
-fn who_has_something_else_to_do_leaves_between_pieces() {
+fn who_is_wanted_elsewhere_leaves_between_pieces() {
     let team = Team::new(1, |_| false);
     let asked = AtomicUsize::new(0);
     team.offer().unwrap().join(|| asked.fetch_add(1, Ordering::Relaxed) == 5);
@@ -177,7 +177,7 @@ fn who_has_something_else_to_do_leaves_between_pieces() {
 }
 
 #[test]
-fn who_finds_nothing_to_do_goes() {
+fn who_finds_no_piece_goes() {
     let team = Team::new(1, |_| false);
     let offer = team.offer().unwrap();
     offer.join(|| false);
