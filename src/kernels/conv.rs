@@ -138,7 +138,7 @@ impl Conv {
             // SAFETY: `check` saw that every place lies in the arena and that the output overlaps no other place, that the
             // input has the halo which the window needs, and that the channels are those the weights are packed for.
             // Parts have no unit in common, and so no number of the output.
-            unsafe { self.lines(arena.start(), input, residual, output, &tiled, &units, part) }
+            unsafe { self.lines(arena.start(), [input, output], residual, &tiled, &units, part) }
         });
     }
 
@@ -167,9 +167,8 @@ impl Conv {
     unsafe fn lines(
         &self,
         arena: *mut f32,
-        input: &Place,
+        [input, output]: [&Place; 2],
         residual: Option<&Place>,
-        output: &Place,
         tiled: &Tiled,
         units: &Units,
         part: Range<usize>,

@@ -87,7 +87,7 @@ impl QuantizedConv {
             // SAFETY: `check` saw that every place lies in the arena and that the output overlaps no other place, that the
             // input has the halo which the window needs, and that the channels are those the weights are packed for.
             // Parts have no unit in common, and so no number of the output.
-            unsafe { self.lines(arena.start().cast(), input, added, output, (cut.pixels, &units, part)) }
+            unsafe { self.lines(arena.start().cast(), [input, output], added, cut.pixels, &units, part) }
         });
     }
 
@@ -122,10 +122,11 @@ impl QuantizedConv {
     unsafe fn lines(
         &self,
         arena: *mut u8,
-        input: &Place,
+        [input, output]: [&Place; 2],
         added: Option<&Place>,
-        output: &Place,
-        (pixels, units, part): (usize, &Units, Range<usize>),
+        pixels: usize,
+        units: &Units,
+        part: Range<usize>,
     ) {
         let step = self.window.stride[1] * LANES;
         let functions: [Run; 2] = [1, 2].map(|blocks| run_of(self.set, blocks, pixels, step));
