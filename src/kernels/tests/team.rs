@@ -19,10 +19,11 @@ pub fn with_team<T>(threads: usize, work: impl FnOnce(&mut Team) -> T) -> T {
     // The others come again and again: one of them is always on its way.
     let mut team = Team::new(1, move |_| threads > 1);
     let offer = team.offer().unwrap();
-    let over = AtomicBool::new(false);
+    let (over, come) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 1..threads {
             scope.spawn(|| {
+                come.fetch_add(1, Ordering::Relaxed);
                 while !over.load(Ordering::Relaxed) {
                     offer.join(|| over.load(Ordering::Relaxed));
                     // Valgrind runs one thread at a time.
@@ -32,7 +33,7 @@ pub fn with_team<T>(threads: usize, work: impl FnOnce(&mut Team) -> T) -> T {
         }
         // A panic in the work must not leave them waiting.
         let _over = Over(&over);
-        while offer.joined() + 1 < threads {
+        while come.load(Ordering::Relaxed) + 1 < threads {
             std::thread::yield_now();
         }
         work(&mut team)
