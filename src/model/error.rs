@@ -129,13 +129,13 @@ pub enum ScanError {
     #[error("node {node} ({operator}): expected {expected}, found {found}")]
     Node {
         /// The node's name, or that of what it makes.
-        node: String,
+        node: Box<str>,
         /// Its operator.
-        operator: String,
+        operator: Box<str>,
         /// What there should be.
-        expected: String,
+        expected: Box<str>,
         /// What there is.
-        found: String,
+        found: Box<str>,
     },
     /// Weights outside the ONNX file that are not inside the bundle.
     #[error("tensor {tensor}: external data {location}: {reason}")]

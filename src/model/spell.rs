@@ -71,9 +71,10 @@ fn spell_graph(graph: &mut GraphProto, book: &mut Book<'_>) -> Result<(), ScanEr
 }
 
 /// A refusal of `node`.
-fn refused(node: &NodeProto, expected: impl Into<String>, found: impl Into<String>) -> ScanError {
+fn refused(node: &NodeProto, expected: impl Into<Box<str>>, found: impl Into<Box<str>>) -> ScanError {
     let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
-    let clean = |text: &str| text.chars().filter(|c| !c.is_control()).take(64).collect::<String>();
+    let clean =
+        |text: &str| -> Box<str> { text.chars().filter(|c| !c.is_control()).take(64).collect::<String>().into() };
     ScanError::Node {
         node: clean(name.map_or("without a name", String::as_str)),
         operator: clean(&node.op_type),
