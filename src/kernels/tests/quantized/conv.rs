@@ -152,3 +152,18 @@ proptest! {
         case.check();
     }
 }
+
+#[test]
+fn each_channel_is_summed_by_itself_for_every_window() {
+    let (from, to) = (Quantization { scale: 0.05, zero_point: 7 }, Quantization { scale: 0.5, zero_point: 120 });
+    let rounded = Rounded::Once { clamp: [f32::NEG_INFINITY, f32::INFINITY], to };
+    for (kernel, stride, dilation) in
+        (1..8).flat_map(|kernel| (1..4).flat_map(move |stride| (1..3).map(move |dilation| (kernel, stride, dilation))))
+    {
+        let window =
+            Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [dilation; 2], before: [kernel / 2; 2] };
+        let slide = Slide { window, from: [2 * stride + 1, 19 * stride], to: [3, 19] };
+        let layouts = [Layout::default(); 3];
+        Case { slide, images: 1, ins: 18, outs: 18, is_depthwise: true, from, rounded, layouts, seed: 5 }.check();
+    }
+}
