@@ -10,8 +10,8 @@
 use std::ops::Range;
 
 use super::activation::exp;
-use super::conv::Finish;
 use super::conv::tile::{Tile, Tiled};
+use super::conv::{Ahead, Finish};
 use super::level::Kernel;
 use super::norm::total;
 use super::simd::Simd;
@@ -204,6 +204,7 @@ impl Heads<'_> {
                     step: LANES,
                     output_stride,
                     residual_stride: 0,
+                    ahead: Ahead::NOTHING,
                     finish: &PLAIN,
                 };
                 tiled.run(&tile, group.min(blocks - first));

@@ -1,5 +1,6 @@
 //! Convolution: bias, activation and an addition on the way to memory.
 
+mod ahead;
 mod packed;
 pub(crate) mod tile;
 
@@ -8,6 +9,7 @@ use std::ops::Range;
 
 use super::team::{Shared, walk};
 use super::{Arena, LANES, Level, Place, Shape, Team};
+pub(crate) use ahead::Ahead;
 pub use packed::{Order, Weights};
 use packed::{Source, pack};
 pub(crate) use tile::Cut;
@@ -175,15 +177,19 @@ impl Conv {
     ) {
         let taps = self.window.kernel[0] * self.window.kernel[1];
         let panel = self.source.numbers() * taps * LANES;
+        let steps = self.source.blocks() * taps;
+        let numbers = self.weights.numbers();
         let run = |image: usize, row: usize, column: usize, first: usize| {
             let count = units.group.min(self.out_blocks - first);
+            let next = numbers.get((first + count) * panel..).unwrap_or_default();
+            let ahead = units.ahead(row, column, next, count * panel, steps);
             let top = (row * self.window.stride[0] + input.halo.top - self.window.before[0]) * input.row_stride();
             let left = (column * self.window.stride[1] + input.halo.left - self.window.before[1]) * input.lanes;
             // SAFETY: all offsets lie in places that `check` saw, for a tile of a row never leaves its row.
             let tile = unsafe {
                 Tile {
                     input: arena.add(input.offset + image * input.image_stride + top + left),
-                    weights: self.weights.numbers().as_ptr().add(first * panel),
+                    weights: numbers.as_ptr().add(first * panel),
                     bias: self.bias.numbers().as_ptr().add(first * LANES),
                     residual: residual.map_or(std::ptr::null(), |place| arena.add(place.at(image, first, row, column))),
                     output: arena.add(output.at(image, first, row, column)),
@@ -197,6 +203,7 @@ impl Conv {
                     step: self.window.stride[1] * input.lanes,
                     output_stride: output.plane_stride(),
                     residual_stride: residual.map_or(0, Place::plane_stride),
+                    ahead,
                     finish: &self.finish,
                 }
             };
@@ -263,6 +270,19 @@ impl Units {
 
     pub(crate) fn count(&self) -> usize {
         self.sizes.iter().product()
+    }
+
+    /// What the tile at `row` and `column` has fetched of `next`, the weights of the group after its own, as many as its own
+    /// has; such a tile takes `steps` steps.
+    pub(crate) fn ahead<N>(&self, row: usize, column: usize, next: &[N], most: usize, steps: usize) -> Ahead {
+        if !self.groups_first {
+            return Ahead::NOTHING;
+        }
+        let [_, _, rows, _] = self.sizes;
+        let across = self.cut.tiles();
+        let number = row * across + column.div_ceil(self.cut.pixels);
+        let bytes = size_of_val(&next[..most.min(next.len())]);
+        Ahead::part(next.as_ptr().cast(), bytes, [number, rows * across], steps)
     }
 
     /// Image, row, column and first output block of each tile of `part`.

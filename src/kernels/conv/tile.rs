@@ -1,7 +1,7 @@
 //! The inner loop: some pixels of a row, one or two blocks of output channels, all sums in registers from the first tap
 //! to the last. For each input channel a broadcast for every pixel, a load for every block, and their multiply-adds.
 
-use super::Finish;
+use super::{Ahead, Finish};
 use crate::activation::{Activation, Runs, apply};
 use crate::level::Level;
 #[cfg(target_arch = "x86_64")]
@@ -31,6 +31,7 @@ pub(crate) struct Tile<'a> {
     /// From one output block to the next.
     pub(crate) output_stride: usize,
     pub(crate) residual_stride: usize,
+    pub(crate) ahead: Ahead,
     pub(crate) finish: &'a Finish,
 }
 
@@ -44,12 +45,13 @@ unsafe fn tile<S: Simd, const OB: usize, const P: usize, const STEP: usize>(t: &
     // SAFETY: the caller's: every address is one of a tap of a pixel, a weight, or a block of the output.
     unsafe {
         let mut sums: [[S::Block; P]; OB] = std::array::from_fn(|o| [S::load(t.bias.add(o * LANES)); P]);
-        let mut weights = t.weights;
+        let (mut weights, mut ahead) = (t.weights, t.ahead);
         for block in 0..t.blocks {
             let channels = if block + 1 == t.blocks { t.last_channels } else { t.channels };
             for y in 0..t.kernel[0] {
                 for x in 0..t.kernel[1] {
                     let mut input = t.input.add(block * t.block_stride + y * t.tap_stride[0] + x * t.tap_stride[1]);
+                    ahead.step();
                     for _ in 0..channels {
                         let w: [S::Block; OB] = std::array::from_fn(|o| S::load(weights.add(o * LANES)));
                         for p in 0..P {
@@ -130,6 +132,10 @@ impl Cut {
     pub(crate) fn new(columns: usize, most: usize) -> Self {
         let tiles = columns.div_ceil(most);
         Self { pixels: columns.div_ceil(tiles.max(1)).max(1), columns }
+    }
+
+    pub(crate) fn tiles(self) -> usize {
+        self.columns.div_ceil(self.pixels)
     }
 
     /// Spans of columns whose tiles have no pixel in common with another span's.

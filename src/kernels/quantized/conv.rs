@@ -138,6 +138,8 @@ impl QuantizedConv {
             let count = units.group.min(self.out_blocks - first);
             let top = (row * self.window.stride[0] + input.halo.top - self.window.before[0]) * input.row_stride();
             let left = (column * self.window.stride[1] + input.halo.left - self.window.before[1]) * LANES;
+            let next = self.weights.get((first + count) * panel..).unwrap_or_default();
+            let ahead = units.ahead(row, column, next, count * panel, blocks * self.window.taps());
             // SAFETY: all offsets lie in places that `check` saw, for a tile of a row never leaves its row; a set's tiles
             // have no more sums than there is room for.
             unsafe {
@@ -152,6 +154,7 @@ impl QuantizedConv {
                     block_stride: input.plane_stride(),
                     tap_stride: [self.window.dilation[0] * input.row_stride(), self.window.dilation[1] * LANES],
                     step,
+                    ahead,
                 };
                 functions[count - 1](&tile);
                 self.set.run(Finishing {

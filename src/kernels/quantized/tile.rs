@@ -5,6 +5,7 @@ use super::dots::{Dots, QUAD, Set};
 #[cfg(target_arch = "x86_64")]
 use super::dots::{Vnni, Wide, Wider};
 use super::packed::QUADS;
+use crate::conv::Ahead;
 use crate::simd::{LANES, Portable};
 
 /// Everything one call needs; strides in bytes.
@@ -25,6 +26,7 @@ pub(super) struct Tile {
     pub(super) tap_stride: [usize; 2],
     /// From one pixel's input to the next one's.
     pub(super) step: usize,
+    pub(super) ahead: Ahead,
 }
 
 /// # Safety
@@ -37,12 +39,13 @@ unsafe fn tile<D: Dots, const OB: usize, const P: usize, const STEP: usize>(t: &
     // SAFETY: the caller's: every address is one of a tap of a pixel, a weight, or a sum.
     unsafe {
         let mut sums: [[D::Sums; P]; OB] = std::array::from_fn(|o| [D::load(t.start.add(o * LANES)); P]);
-        let mut weights = t.weights;
+        let (mut weights, mut ahead) = (t.weights, t.ahead);
         for block in 0..t.blocks {
             let quads = if block + 1 == t.blocks { t.last_quads } else { QUADS };
             for y in 0..t.kernel[0] {
                 for x in 0..t.kernel[1] {
                     let mut input = t.input.add(block * t.block_stride + y * t.tap_stride[0] + x * t.tap_stride[1]);
+                    ahead.step();
                     for _ in 0..quads {
                         let w: [D::Weights; OB] = std::array::from_fn(|o| D::weights(weights.add(o * weight_bytes)));
                         for p in 0..P {
