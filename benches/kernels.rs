@@ -1,19 +1,24 @@
-//! `cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract | --threads N]`: one graph, as one line of JSON; on one
-//! thread, or one request at a time to N inference threads.
+//! `cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract | --operators | --threads N]`: one graph, as one line of
+//! JSON; on this thread, or one request at a time to N inference threads.
 //!
 //! `median_ms` of a run on random numbers, `load_ms`, `rss_mb` after it, and `max_abs`: how far the answers lie from those of
-//! tract's own kernels, as a part of the largest one.
+//! tract's own kernels, as a part of the largest one; `operators`: the milliseconds of a run that each of ours takes.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use strongroom::bundle::Files;
 use strongroom::model::{Binding, Graph, Pool, Session, Tensor, resident_memory};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tract_onnx::prelude::{
     Framework, InferenceFact, InferenceModelExt, IntoTValue, IntoTensor, TValue, TVec, TractResult, TypedSimplePlan,
-    tract_ndarray::ArrayD, tvec,
+    tract_ndarray::ArrayD,
 };
 use tract_onnx::tract_core::plan::SimplePlan;
 use tract_onnx::tract_hir::infer::Factoid;
@@ -25,46 +30,91 @@ fn main() {
         return;
     }
     let [model, seconds, options @ ..] = &arguments[..] else {
-        eprintln!("usage: cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract | --threads N]");
+        eprintln!(
+            "usage: cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract | --operators | --threads N]"
+        );
         std::process::exit(2);
     };
-    let limit = Duration::from_secs_f64(seconds.parse().expect("SECONDS is a number"));
+    let (model, limit) = (Path::new(model), Duration::from_secs_f64(seconds.parse().expect("SECONDS is a number")));
     let said = match options {
-        [] => ours(Path::new(model), limit, 1),
-        [option, threads] if option == "--threads" => {
-            ours(Path::new(model), limit, threads.parse().expect("N is a number"))
-        }
-        [option] if option == "--plain-tract" => plain_tract(Path::new(model), limit),
+        [] => alone(model, limit),
+        [option] if option == "--plain-tract" => plain_tract(model, limit),
+        [option] if option == "--operators" => operators(model, limit),
+        [option, threads] if option == "--threads" => together(model, limit, threads.parse().expect("N is a number")),
         _ => panic!("unknown options: {options:?}"),
     };
     println!("{said}");
 }
 
-fn ours(model: &Path, limit: Duration, threads: usize) -> serde_json::Value {
+/// As an inference thread runs it.
+fn alone(model: &Path, limit: Duration) -> serde_json::Value {
+    let (graph, load) = load(model);
+    let mut session = graph.session().expect("a session");
+    measure(model, &graph, load, limit, move |inputs| session.run(inputs).expect("a run"))
+}
+
+/// As a pool of threads that have nothing else to do runs it.
+fn together(model: &Path, limit: Duration, threads: usize) -> serde_json::Value {
+    let (graph, load) = load(model);
+    let made = Arc::clone(&graph);
+    let pool = Pool::start(threads, 1, move || made.session()).expect("inference threads");
+    measure(model, &graph, load, limit, |inputs| {
+        let (tell, told) = mpsc::channel();
+        let job = move |session: &mut Session| drop(tell.send(session.run(inputs).expect("a run")));
+        pool.submit(job).expect("a thread that is free");
+        told.recv().expect("an answer")
+    })
+}
+
+fn load(model: &Path) -> (Arc<Graph>, Duration) {
     let before = Instant::now();
     let bytes = std::fs::read(model).expect("the model can be read");
     let files = Files::from([("model.onnx".to_owned(), Bytes::from(bytes))]);
     let graph = Graph::load(&files, "model.onnx", &Binding::default()).expect("the graph loads");
-    let made = std::sync::Arc::clone(&graph);
-    let pool = Pool::start(threads, 1, move || made.session()).expect("inference threads");
-    let load = before.elapsed();
-    drop(files);
-    let shapes: Vec<Vec<usize>> = graph.signature().inputs.iter().map(|port| port.shape.clone()).collect();
-    let numbers: Vec<Vec<f32>> = shapes.iter().map(|shape| random(shape.iter().product())).collect();
-    let inputs = || {
-        let both = shapes.iter().zip(&numbers);
-        both.map(|(shape, numbers)| Tensor::new(shape, numbers).expect("an input")).collect::<Vec<_>>()
-    };
-    let run = || {
-        let (inputs, (tell, told)) = (inputs(), mpsc::channel());
-        let job = move |session: &mut Session| drop(tell.send(session.run(inputs).expect("a run")));
-        pool.submit(job).expect("a thread that is free");
-        told.recv().expect("an answer")
-    };
-    let median = median(limit, || drop(run()));
+    graph.session().expect("a session");
+    (graph, before.elapsed())
+}
+
+/// Numbers for each input, and what makes tensors of them.
+struct Inputs {
+    shapes: Vec<Vec<usize>>,
+    numbers: Vec<Vec<f32>>,
+}
+
+impl Inputs {
+    fn random(shapes: Vec<Vec<usize>>) -> Self {
+        let numbers = shapes.iter().map(|shape| random(shape.iter().product())).collect();
+        Self { shapes, numbers }
+    }
+
+    fn of(graph: &Graph) -> Self {
+        Self::random(graph.signature().inputs.iter().map(|port| port.shape.clone()).collect())
+    }
+
+    fn tensors(&self) -> Vec<Tensor> {
+        let both = self.shapes.iter().zip(&self.numbers);
+        both.map(|(shape, numbers)| Tensor::new(shape, numbers).expect("an input")).collect()
+    }
+
+    fn values(&self) -> TVec<TValue> {
+        let both = self.shapes.iter().zip(&self.numbers);
+        let array = |(shape, numbers): (&Vec<usize>, &Vec<f32>)| ArrayD::from_shape_vec(&shape[..], numbers.clone());
+        both.map(|of_input| array(of_input).expect("as many numbers").into_tensor().into_tvalue()).collect()
+    }
+}
+
+fn measure(
+    model: &Path,
+    graph: &Graph,
+    load: Duration,
+    limit: Duration,
+    mut run: impl FnMut(Vec<Tensor>) -> Vec<Tensor>,
+) -> serde_json::Value {
+    let inputs = Inputs::of(graph);
+    let median = median(limit, || drop(run(inputs.tensors())));
     let resident = resident_memory();
-    let answers = run();
-    let expected = tract(model).expect("tract loads it").run(values(&shapes, &numbers)).expect("tract runs it");
+    let answers = run(inputs.tensors());
+    let expected = tract(model).expect("tract loads it").run(inputs.values()).expect("tract runs it");
     let off = answers.iter().zip(&expected).filter_map(|(found, expected)| {
         let expected = expected.try_as_plain_ram().ok()?;
         let (found, expected) = (found.values::<f32>()?, expected.as_slice::<f32>().ok()?);
@@ -75,6 +125,60 @@ fn ours(model: &Path, limit: Duration, threads: usize) -> serde_json::Value {
     report(median, load, resident, Some(off.fold(0.0, f32::max)))
 }
 
+/// What each of our operators takes.
+fn operators(model: &Path, limit: Duration) -> serde_json::Value {
+    let (graph, _) = load(model);
+    let (mut session, inputs) = (graph.session().expect("a session"), Inputs::of(&graph));
+    let spent = Spent::default();
+    let subscriber = tracing_subscriber::registry().with(spent.clone());
+    let mut runs = 0;
+    tracing::subscriber::with_default(subscriber, || {
+        median(limit, || {
+            runs += 1;
+            drop(session.run(inputs.tensors()).expect("a run"));
+        })
+    });
+    let spent = spent.0.lock().expect("no panic before");
+    let of_run = spent.iter().map(|(operator, microseconds)| (operator.clone(), microseconds / 1e3 / f64::from(runs)));
+    serde_json::json!({ "operators": of_run.collect::<BTreeMap<_, _>>() })
+}
+
+/// Microseconds by operator, from what the engine logs.
+#[derive(Clone, Default)]
+struct Spent(Arc<Mutex<BTreeMap<String, f64>>>);
+
+impl<S: Subscriber> Layer<S> for Spent {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut step = Step::default();
+        event.record(&mut step);
+        if let Step { operator: Some(operator), microseconds } = step {
+            *self.0.lock().expect("no panic before").entry(operator).or_default() += microseconds;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Step {
+    operator: Option<String>,
+    microseconds: f64,
+}
+
+impl Visit for Step {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "operator" {
+            self.operator = Some(value.to_owned());
+        }
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if field.name() == "microseconds" {
+            self.microseconds = value;
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
 fn plain_tract(model: &Path, limit: Duration) -> serde_json::Value {
     let before = Instant::now();
     let plan = tract(model).expect("tract loads it");
@@ -82,8 +186,8 @@ fn plain_tract(model: &Path, limit: Duration) -> serde_json::Value {
     let facts = plan.model().input_outlets().expect("inputs").to_vec();
     let shape = |outlet| plan.model().outlet_fact(outlet).expect("a fact").shape.as_concrete().expect("bound").to_vec();
     let shapes: Vec<Vec<usize>> = facts.into_iter().map(shape).collect();
-    let numbers: Vec<Vec<f32>> = shapes.iter().map(|shape| random(shape.iter().product())).collect();
-    let median = median(limit, || drop(plan.run(values(&shapes, &numbers)).expect("a run")));
+    let inputs = Inputs::random(shapes);
+    let median = median(limit, || drop(plan.run(inputs.values()).expect("a run")));
     report(median, load, resident_memory(), None)
 }
 
@@ -101,15 +205,6 @@ fn tract(model: &Path) -> TractResult<Plan> {
         graph.set_input_fact(input, InferenceFact::dt_shape(datum, &dims))?;
     }
     SimplePlan::new(graph.into_optimized()?)
-}
-
-fn values(shapes: &[Vec<usize>], numbers: &[Vec<f32>]) -> TVec<TValue> {
-    let mut values = tvec!();
-    for (shape, numbers) in shapes.iter().zip(numbers) {
-        let array = ArrayD::from_shape_vec(&shape[..], numbers.clone());
-        values.push(array.expect("as many numbers").into_tensor().into_tvalue());
-    }
-    values
 }
 
 /// From -1 to 1, the same each time.

@@ -155,8 +155,8 @@ def kernels(found: dict) -> str:
         ratios = {column: {name: graph_ratios(models[name])[column] for name in names} for column in GRAPH_RATIOS}
         means.append([kind, *(mean_and_worst(ratios[column], more_is_better=False) for column in GRAPH_RATIOS)])
     return f"""Made by `make bench-peers`, which measures and rewrites this section. onnxruntime {found["machine"]["onnxruntime"]} in Python, Strongroom's
-engine and plain tract run each graph in turns, on one thread. Medians, by onnxruntime's: below 1 is faster or
-smaller. `load` is the time from the file to a graph that can run; `memory` is what the process holds in the end, Python and numpy
+engine and plain tract run each graph in turns, on one thread of the same core. Medians of turns' ratios to onnxruntime:
+below 1 is faster or smaller. `load` is the time from the file to a graph that can run; `memory` is what the process holds in the end, Python and numpy
 included on onnxruntime's side.
 
 Machine: {found["machine"]["description"]}.
@@ -182,7 +182,10 @@ GRAPH_RATIOS = {
 
 
 def graph_ratios(model: dict) -> dict[str, float]:
-    return {column: middle(model[form], field) / middle(model[by], field) for column, (form, field, by) in GRAPH_RATIOS.items()}
+    """Of turns that followed each other, the middle one's: the machine's pace changes from one to the next."""
+    turns = lambda form, by: zip(model[form], model[by])
+    middle_of = lambda form, field, by: statistics.median(ours[field] / theirs[field] for ours, theirs in turns(form, by))
+    return {column: middle_of(*ratio) for column, ratio in GRAPH_RATIOS.items()}
 
 
 def operators(models: dict) -> str:
@@ -190,14 +193,13 @@ def operators(models: dict) -> str:
     rows = []
     worst = sorted((name for name in models if "operators" in models[name]), key=lambda name: -graph_ratios(models[name])[OURS])
     for name in worst[:3]:
-        ours = models[name][OURS][0].get("operators", {})
-        rows.append([name, *map(spent, (models[name]["operators"], ours))])
+        rows.append([name, *(spent(models[name]["operators"][form]) for form in ("onnxruntime", OURS))])
     return "By operator, in ms of one run, of the three that fare worst:\n\n" + table(["model", "onnxruntime", OURS], *rows)
 
 
 def spent(by_operator: dict[str, float]) -> str:
     most = sorted(by_operator.items(), key=lambda entry: -entry[1])[:6]
-    return ", ".join(f"{name} {ms:.2f}" for name, ms in most) or "not told"
+    return ", ".join(f"{name} {ms:.2f}" for name, ms in most) or "none of its own"
 
 
 LEFT, WIDTH, BAR, GAP = 190, 520, 9, 10

@@ -50,14 +50,19 @@ class Kernels(unittest.TestCase):
     def found(self) -> dict:
         turn = lambda ms: [{"median_ms": ms, "load_ms": ms, "rss_mb": ms, "max_abs": 1e-6}]
         graph = {"onnxruntime": turn(10.0), "Strongroom": turn(12.0), "tract": turn(40.0)}
-        graph |= {"operators": {"Conv": 9.0}}
+        graph |= {"operators": {"onnxruntime": {"Conv": 9.0}, "Strongroom": {"Conv": 8.0, "Pool": 1.0}}}
         return {"machine": MACHINE, "served": {"a": model(RATES)}, "kernels": {"a": graph}}
 
     def test_times_are_by_onnxruntime_s(self):
         self.assertIn("| a | 1.20 | 4.00 | 1.20 | 1.20 | 10.00 | 1e-06 |", report.kernels(self.found()))
 
+    def test_a_turn_is_compared_with_the_one_beside_it(self):
+        turns = lambda *times: [{"median_ms": ms, "load_ms": ms, "rss_mb": ms, "max_abs": 0.0} for ms in times]
+        graph = {"onnxruntime": turns(10.0, 20.0, 20.0), "Strongroom": turns(5.0, 10.0, 30.0), "tract": turns(1.0, 1.0, 1.0)}
+        self.assertEqual(report.graph_ratios(graph)["Strongroom"], 0.5)
+
     def test_the_worst_are_told_by_operator(self):
-        self.assertIn("| a | Conv 9.00 | not told |", report.kernels(self.found()))
+        self.assertIn("| a | Conv 9.00 | Conv 8.00, Pool 1.00 |", report.kernels(self.found()))
 
     def test_the_plot_is_xml_with_a_bar_of_each_ratio(self):
         bars = xml.etree.ElementTree.fromstring(report.plot(self.found())).iter("{http://www.w3.org/2000/svg}rect")

@@ -1,5 +1,7 @@
 //! A net that is ready to run: calls of kernels, one after the other, over one arena.
 
+use std::time::Instant;
+
 use strongroom_kernels::{
     Arena, Attention, Channelwise, Conv, Depthwise, Finish, LayerNorm, Level, Operation, Place, Pool, Quantization,
     QuantizedConv, QuantizedDepthwise, Sum, Team, Window, bytes_mut, combine, dequantize, fill_halo, from_planar,
@@ -94,14 +96,46 @@ impl Program {
                 false => gather(arena, input, place, spread),
             }
         }
+        let is_traced = tracing::enabled!(tracing::Level::TRACE);
         for step in &self.steps {
+            let began = is_traced.then(Instant::now);
             step.run(team, self.level, arena);
+            if let Some(began) = began {
+                let microseconds = began.elapsed().as_secs_f64() * 1e6;
+                tracing::trace!(operator = step.call.name(), shape = ?step.output.shape, microseconds, "computed");
+            }
         }
         for ((place, spread), output) in self.outputs.iter().zip(&self.tensors.outputs).zip(outputs) {
             match spread.is_planar() {
                 true => to_planar(arena, place, output),
                 false => scatter(arena, place, output, spread),
             }
+        }
+    }
+}
+
+impl Call {
+    /// As logs say it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Conv { .. } => "Conv",
+            Self::Depthwise { .. } => "Depthwise",
+            Self::Pool { .. } => "Pool",
+            Self::PlaneMean { .. } => "PlaneMean",
+            Self::Scale { .. } => "Scale",
+            Self::Combine { .. } => "Combine",
+            Self::Norm { .. } => "Norm",
+            Self::Attention { .. } => "Attention",
+            Self::Phase { .. } => "Phase",
+            Self::Softmax { .. } => "Softmax",
+            Self::Pad { .. } => "Pad",
+            Self::Copy { .. } => "Copy",
+            Self::Quantize { .. } => "Quantize",
+            Self::Dequantize { .. } => "Dequantize",
+            Self::QuantizedConv { .. } => "QuantizedConv",
+            Self::QuantizedDepthwise { .. } => "QuantizedDepthwise",
+            Self::QuantizedSum { .. } => "QuantizedSum",
+            Self::MaxOfBytes { .. } => "MaxOfBytes",
         }
     }
 }
