@@ -13,7 +13,7 @@ IN_IMAGE = image=$$(scripts/image $(abspath $(TARGET))) && \
 .DEFAULT_GOAL := help
 .PHONY: help run build image test test-runtime test-scripts test-sagemaker test-image test-deploy probe profiles \
   test-profiles test-compose test-terraform terraform-docs openapi schemathesis test-tools lint-workflows lint bench \
-  bench-image bench-peers sanitize fuzz pre-pr-check
+  bench-image bench-peers bench-answers sanitize fuzz pre-pr-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -152,6 +152,11 @@ bench-peers: build $(TARGET)/zoo ## measure against FastAPI and onnxruntime, an 
 	@scripts/test-tools $(TOOLS) peers
 	@$(BENCH_PEERS) $(ARGS)
 	@$(BENCH_PEERS) --kernels $(ARGS)
+
+bench-answers: build $(TARGET)/zoo ## compare 1,000 answers of each graph with plain tract's, an hour (ARGS="--quick", ARGS="--only MODEL,...")
+	@scripts/check-tools python3 venv
+	@scripts/test-tools $(TOOLS) peers
+	@$(BENCH_PEERS) --answers $(ARGS)
 
 fuzz: ## fuzz headers and whole messages of sealed files, a minute each (needs a nightly toolchain and cargo-fuzz)
 	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || \

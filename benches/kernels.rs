@@ -1,8 +1,10 @@
-//! `cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract | --operators | --threads N]`: one graph, as one line of
-//! JSON; on this thread, or one request at a time to N inference threads.
+//! `cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract | --operators | --threads N | --inputs N]`: one graph, as
+//! one line of JSON; on this thread, or one request at a time to N inference threads.
 //!
 //! `median_ms` of a run on random numbers, `load_ms`, `rss_mb` after it, and `max_abs`: how far the answers lie from those of
-//! tract's own kernels, as a part of the largest one; `operators`: the milliseconds of a run that each of ours takes.
+//! tract's own kernels, as a part of the largest one; `operators`: the milliseconds of a run that each of ours takes. With
+//! `--inputs` nothing is timed: `max_abs` over so many inputs, and of how many outputs the largest number stands in the
+//! same place (`same_largest` of `outputs`).
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -23,6 +25,9 @@ use tract_onnx::prelude::{
 use tract_onnx::tract_core::plan::SimplePlan;
 use tract_onnx::tract_hir::infer::Factoid;
 
+const USAGE: &str =
+    "cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract | --operators | --threads N | --inputs N]";
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     // `cargo test` runs benches with `--test`: measuring is not testing.
@@ -30,9 +35,7 @@ fn main() {
         return;
     }
     let [model, seconds, options @ ..] = &arguments[..] else {
-        eprintln!(
-            "usage: cargo bench --bench kernels -- MODEL.onnx SECONDS [--plain-tract | --operators | --threads N]"
-        );
+        eprintln!("usage: {USAGE}");
         std::process::exit(2);
     };
     let (model, limit) = (Path::new(model), Duration::from_secs_f64(seconds.parse().expect("SECONDS is a number")));
@@ -82,13 +85,13 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn random(shapes: Vec<Vec<usize>>) -> Self {
-        let numbers = shapes.iter().map(|shape| random(shape.iter().product())).collect();
+    fn new(shapes: Vec<Vec<usize>>, draw: &mut impl FnMut() -> f32) -> Self {
+        let numbers = shapes.iter().map(|shape| (0..shape.iter().product()).map(|_| draw()).collect()).collect();
         Self { shapes, numbers }
     }
 
-    fn of(graph: &Graph) -> Self {
-        Self::random(graph.signature().inputs.iter().map(|port| port.shape.clone()).collect())
+    fn of(graph: &Graph, draw: &mut impl FnMut() -> f32) -> Self {
+        Self::new(graph.signature().inputs.iter().map(|port| port.shape.clone()).collect(), draw)
     }
 
     fn tensors(&self) -> Vec<Tensor> {
@@ -110,33 +113,65 @@ fn measure(
     limit: Duration,
     mut run: impl FnMut(Vec<Tensor>) -> Vec<Tensor>,
 ) -> serde_json::Value {
-    let inputs = Inputs::of(graph);
-    let median = median(limit, || drop(run(inputs.tensors())));
+    let inputs = Inputs::of(graph, &mut random());
+    let median = median(limit, || inputs.tensors(), &mut run);
     let resident = resident_memory();
     let answers = run(inputs.tensors());
     let expected = tract(model).expect("tract loads it").run(inputs.values()).expect("tract runs it");
-    let off = answers.iter().zip(&expected).filter_map(|(found, expected)| {
+    let apart = outputs(&answers, &expected).map(|(found, expected)| apart(found, expected));
+    report(median, load, resident, Some(apart.fold(0.0, f32::max)))
+}
+
+/// Many answers, beside those of tract's own kernels.
+fn compare(model: &Path, count: usize) -> serde_json::Value {
+    let (graph, _) = load(model);
+    let mut session = graph.session().expect("a session");
+    let plain = tract(model).expect("tract loads it");
+    let (mut draw, mut most, mut same, mut all) = (random(), 0_f32, 0_usize, 0_usize);
+    for _ in 0..count {
+        let inputs = Inputs::of(&graph, &mut draw);
+        let answers = session.run(inputs.tensors()).expect("a run");
+        for (found, expected) in outputs(&answers, &plain.run(inputs.values()).expect("tract runs it")) {
+            most = most.max(apart(found, expected));
+            same += usize::from(largest(found) == largest(expected));
+            all += 1;
+        }
+    }
+    serde_json::json!({ "inputs": count, "max_abs": most, "same_largest": same, "outputs": all })
+}
+
+/// Outputs that are `f32`: ours, and tract's.
+fn outputs<'a>(found: &'a [Tensor], expected: &'a [TValue]) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
+    found.iter().zip(expected).filter_map(|(found, expected)| {
         let expected = expected.try_as_plain_ram().ok()?;
-        let (found, expected) = (found.values::<f32>()?, expected.as_slice::<f32>().ok()?);
-        let largest = expected.iter().fold(f32::MIN_POSITIVE, |largest, number| largest.max(number.abs()));
-        let off = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
-        Some(off.fold(0.0, f32::max) / largest)
-    });
-    report(median, load, resident, Some(off.fold(0.0, f32::max)))
+        Some((found.values::<f32>()?, expected.as_slice::<f32>().ok()?))
+    })
+}
+
+/// How far they are apart, as a part of the largest number.
+fn apart(found: &[f32], expected: &[f32]) -> f32 {
+    let largest = expected.iter().fold(f32::MIN_POSITIVE, |largest, number| largest.max(number.abs()));
+    found.iter().zip(expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max) / largest
+}
+
+/// Where the largest number stands.
+fn largest(numbers: &[f32]) -> Option<usize> {
+    numbers.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(place, _)| place)
 }
 
 /// What each of our operators takes.
 fn operators(model: &Path, limit: Duration) -> serde_json::Value {
     let (graph, _) = load(model);
-    let (mut session, inputs) = (graph.session().expect("a session"), Inputs::of(&graph));
+    let (mut session, inputs) = (graph.session().expect("a session"), Inputs::of(&graph, &mut random()));
     let spent = Spent::default();
     let subscriber = tracing_subscriber::registry().with(spent.clone());
     let mut runs = 0;
     tracing::subscriber::with_default(subscriber, || {
-        median(limit, || {
+        let run = |inputs| {
             runs += 1;
-            drop(session.run(inputs.tensors()).expect("a run"));
-        })
+            session.run(inputs).expect("a run")
+        };
+        median(limit, || inputs.tensors(), run)
     });
     let spent = spent.0.lock().expect("no panic before");
     let of_run = spent.iter().map(|(operator, microseconds)| (operator.clone(), microseconds / 1e3 / f64::from(runs)));
@@ -186,8 +221,8 @@ fn plain_tract(model: &Path, limit: Duration) -> serde_json::Value {
     let facts = plan.model().input_outlets().expect("inputs").to_vec();
     let shape = |outlet| plan.model().outlet_fact(outlet).expect("a fact").shape.as_concrete().expect("bound").to_vec();
     let shapes: Vec<Vec<usize>> = facts.into_iter().map(shape).collect();
-    let inputs = Inputs::random(shapes);
-    let median = median(limit, || drop(plan.run(inputs.values()).expect("a run")));
+    let inputs = Inputs::new(shapes, &mut random());
+    let median = median(limit, || inputs.values(), |values| plan.run(values).expect("a run"));
     report(median, load, resident_memory(), None)
 }
 
@@ -208,24 +243,25 @@ fn tract(model: &Path) -> TractResult<Plan> {
 }
 
 /// From -1 to 1, the same each time.
-fn random(count: usize) -> Vec<f32> {
+fn random() -> impl FnMut() -> f32 {
     let mut state = 0x9E37_79B9_u32;
-    let mut next = || {
+    move || {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
         state as f32 / u32::MAX as f32 * 2.0 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
+    }
 }
 
-fn median(limit: Duration, mut run: impl FnMut()) -> Duration {
-    run();
+fn median<I, O>(limit: Duration, inputs: impl Fn() -> I, mut run: impl FnMut(I) -> O) -> Duration {
+    run(inputs());
     let (begun, mut times) = (Instant::now(), Vec::new());
     while times.is_empty() || begun.elapsed() < limit {
+        let inputs = inputs();
         let before = Instant::now();
-        run();
+        let answers = run(inputs);
         times.push(before.elapsed());
+        drop(answers);
     }
     times.sort_unstable();
     times[times.len() / 2]

@@ -1,10 +1,10 @@
 """Measures Strongroom against the Python server one would write instead, and writes docs/peers.json, docs/peers.svg and
-two sections of docs/BENCHMARKS.md.
+three sections of docs/BENCHMARKS.md.
 
 With the environment `peers` of scripts/test-tools, PYTHONPATH=tests/sagemaker, and in the environment:
   STRONGROOM_PROGRAM   the program under test
   STRONGROOM_ZOO       the directory that zoo.py wrote
-  STRONGROOM_KERNELS   the program that runs graphs alone (`cargo bench --bench kernels`); without it, --kernels is left out
+  STRONGROOM_KERNELS   the program that runs graphs alone (`cargo bench --bench kernels`); without it, --kernels and --answers are left out
 """
 
 import argparse
@@ -28,7 +28,9 @@ QUICK = "mobilenet_v3_small"
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kernels", action="store_true", help="measure graphs alone, not servers")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--kernels", action="store_true", help="measure graphs alone, not servers")
+    part.add_argument("--answers", action="store_true", help=f"compare {kernels.INPUTS} answers of each graph with plain tract's")
     parser.add_argument("--only", metavar="MODEL[,MODEL]", help="measure these; what is known of others is kept")
     shows = f"show on {QUICK} (or those of --only) that it works: the page is printed, no file is written"
     parser.add_argument("--quick", action="store_true", help=shows)
@@ -49,8 +51,12 @@ def results(machine: dict) -> dict:
     with contextlib.suppress(FileNotFoundError):
         found = json.loads(RESULTS.read_text())
         if found["machine"] == machine:
-            return found
-    return {"machine": machine, "served": {}, "kernels": {}}
+            return nothing(machine) | found
+    return nothing(machine)
+
+
+def nothing(machine: dict) -> dict:
+    return {"machine": machine, "served": {}, "kernels": {}, "answers": {}}
 
 
 def main():
@@ -60,26 +66,28 @@ def main():
     if not PROGRAM or not graphs:
         sys.exit("STRONGROOM_PROGRAM and STRONGROOM_ZOO must name the program and the zoo's directory; `make bench-peers` does")
     machine = {"description": benchmarks.machine(), "cores": CORES, "onnxruntime": onnxruntime.__version__}
-    found = {"machine": machine, "served": {}, "kernels": {}} if options.quick else results(machine)
+    found = nothing(machine) if options.quick else results(machine)
     files = {file.stem: file for file in (*graphs, *kernels.SAMPLES)}
     halves = [IMAGENET, *(file.stem for file in graphs)], list(files)
-    names = chosen(options.only, options.quick, *(halves[::-1] if options.kernels else halves))
-    if options.kernels:
-        program = os.environ.get("STRONGROOM_KERNELS")
-        if not program:
-            print("STRONGROOM_KERNELS names no program: graphs alone are left out")
-            return
-        measured = kernels.measure(program, {name: files[name] for name in names}, options.quick)
-    else:
+    part = "kernels" if options.kernels else "answers" if options.answers else "served"
+    names = chosen(options.only, options.quick, *(halves if part == "served" else halves[::-1]))
+    program = os.environ.get("STRONGROOM_KERNELS")
+    if part == "served":
         measured = served.measure(names, zoo, options.quick)
+    elif program:
+        measure = kernels.measure if part == "kernels" else kernels.compare
+        measured = measure(program, {name: files[name] for name in names}, options.quick)
+    else:
+        print("STRONGROOM_KERNELS names no program: graphs alone are left out")
+        return
     if not names:
         return
-    part = "kernels" if options.kernels else "served"
     for name, numbers in measured:
         found[part][name] = numbers
         if not options.quick:
             RESULTS.write_text(json.dumps(found, indent=1) + "\n")
-    heading, text = (report.KERNELS, report.kernels(found)) if options.kernels else (report.SERVED, report.served(found))
+    heading, write = report.SECTIONS[part]
+    text = write(found)
     if options.quick:
         print(f"\n{heading}\n\n{text}")
     else:

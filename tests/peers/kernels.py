@@ -1,9 +1,10 @@
 """Graphs alone: onnxruntime, Strongroom and plain tract in turns, each run in a process of its own, all on the same core:
 cores of a shared machine are not equally fast.
 
-The program that runs them for Strongroom is called `PROGRAM MODEL.onnx SECONDS [--plain-tract | --operators]` and prints one
-line of JSON: `median_ms`, `load_ms`, `rss_mb`, `max_abs` (how far its numbers lie from plain tract's, as a part of the
-largest); with `--operators`, {type: ms of one run}.
+The program that runs them for Strongroom is called `PROGRAM MODEL.onnx SECONDS [--plain-tract | --operators | --inputs N]`
+and prints one line of JSON: `median_ms`, `load_ms`, `rss_mb`, `max_abs` (how far its numbers lie from plain tract's, as a
+part of the largest); with `--operators`, {type: ms of one run}; with `--inputs`, `max_abs` over so many and of how many
+`outputs` the largest number stands in the same place, `same_largest`.
 """
 
 import json
@@ -19,6 +20,7 @@ from report import OURS, graph_ratios
 SAMPLES = sorted((ROOT / "model-artifacts").glob("*/*.onnx"))
 ORT = pathlib.Path(__file__).with_name("onnxruntime_run.py")
 ROUNDS, SECONDS, WORST = 7, 0.5, 3
+INPUTS = 1000
 
 
 def measure(program: str, graphs: dict[str, pathlib.Path], quick: bool) -> Iterator[tuple[str, dict]]:
@@ -42,6 +44,12 @@ def measure(program: str, graphs: dict[str, pathlib.Path], quick: bool) -> Itera
         told = ort(graphs[name], seconds, 1, "--operators"), said([program, str(graphs[name]), seconds, "--operators"])
         measured[name]["operators"] = dict(zip(("onnxruntime", OURS), (each["operators"] for each in told)))
         yield name, measured[name]
+
+
+def compare(program: str, graphs: dict[str, pathlib.Path], quick: bool) -> Iterator[tuple[str, dict]]:
+    for name, file in graphs.items():
+        print(name, flush=True)
+        yield name, said([program, str(file), "0", "--inputs", str(10 if quick else INPUTS)])
 
 
 def ort(file: pathlib.Path, seconds: str, threads: int, *options: str) -> dict:

@@ -5,6 +5,7 @@ import statistics
 
 SERVED = "## Against a Python server"
 KERNELS = "## Against onnxruntime, graphs alone"
+ANSWERS = "## Answers beside plain tract's"
 SIZES, CONNECTIONS, USUAL = ("224 px", "1 MP", "12 MP"), ("1", "8", "32"), "8"
 OURS, REDUCED, PLAIN, DRAFT = "Strongroom", "Strongroom, reduced", ("workers", "threads"), "workers, draft"
 
@@ -201,6 +202,23 @@ def spent(by_operator: dict[str, float]) -> str:
     most = sorted(by_operator.items(), key=lambda entry: -entry[1])[:6]
     return ", ".join(f"{name} {ms:.2f}" for name, ms in most) or "none of its own"
 
+
+def answers(found: dict) -> str:
+    rows = []
+    for name, told in found["answers"].items():
+        rows.append([name, str(told["inputs"]), f"{told['max_abs']:.0e}", f"{told['same_largest']} of {told['outputs']}"])
+    return f"""Made by `make bench-answers`, which rewrites this section. Each graph is given random numbers from -1 to 1, by Strongroom's engine
+and by tract with its own kernels alone. `apart` is the largest difference of any number, by the largest number of its output;
+of int8 graphs it is more, for a sum near the middle of two bytes becomes one or the other. The last column counts outputs whose largest number,
+the class, stands in the same place.
+
+Machine: {found["machine"]["description"]}.
+
+{table(["model", "inputs", "apart", "same largest"], *rows)}"""
+
+
+#: Of each part of the results: the section's heading and what writes it.
+SECTIONS = {"served": (SERVED, served), "kernels": (KERNELS, kernels), "answers": (ANSWERS, answers)}
 
 LEFT, WIDTH, BAR, GAP = 190, 520, 9, 10
 STYLE = """<style>

@@ -16,7 +16,7 @@ from servers import CORES, FORMS, STRONGROOM, Form, Model, Server
 CONNECTIONS = (1, 8, 32)
 ROUNDS = 2
 #: Least and most of one load, and what goes before the first.
-SECONDS, QUICK_SECONDS, WARM_UP = (3.0, 20.0), (1.0, 12.0), 2.0
+SECONDS, QUICK_SECONDS, WARM_UP = (2.0, 12.0), (1.0, 12.0), 1.0
 #: How far scores may lie apart. Of a PNG both see the same pixels, but for what two resizers round differently; decoders
 #: of JPEG differ by up to 4 of 255, and a decoder at a smaller scale by more. In int8 each rounds for itself.
 APART = {"exact": 0.01, "jpeg": 0.03, "draft": 0.1, "int8": 0.2}

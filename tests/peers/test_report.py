@@ -61,6 +61,10 @@ class Kernels(unittest.TestCase):
         graph = {"onnxruntime": turns(10.0, 20.0, 20.0), "Strongroom": turns(5.0, 10.0, 30.0), "tract": turns(1.0, 1.0, 1.0)}
         self.assertEqual(report.graph_ratios(graph)["Strongroom"], 0.5)
 
+    def test_answers_are_told_with_how_far_they_are_apart(self):
+        told = {"inputs": 1000, "max_abs": 2.4e-6, "same_largest": 999, "outputs": 1000}
+        self.assertIn("| a | 1000 | 2e-06 | 999 of 1000 |", report.answers({"machine": MACHINE, "answers": {"a": told}}))
+
     def test_the_worst_are_told_by_operator(self):
         self.assertIn("| a | Conv 9.00 | Conv 8.00, Pool 1.00 |", report.kernels(self.found()))
 
