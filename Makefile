@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(TARGET)/test-tools
 
-IMAGE_TOOLS := cargo cargo-auditable cargo-cyclonedx cc docker pip python3
+IMAGE_TOOLS := cargo cargo-auditable cargo-cyclonedx cc docker jq pip python3
 # Builds the image, and tells the tests of it and of the program that is in it.
 IN_IMAGE = image=$$(scripts/image $(abspath $(TARGET))) && \
 	  STRONGROOM_IMAGE=$$image STRONGROOM_PROGRAM=$(abspath $(TARGET))/container/amd64/strongroom \

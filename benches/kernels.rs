@@ -44,6 +44,7 @@ fn main() {
         [option] if option == "--plain-tract" => plain_tract(model, limit),
         [option] if option == "--operators" => operators(model, limit),
         [option, threads] if option == "--threads" => together(model, limit, threads.parse().expect("N is a number")),
+        [option, inputs] if option == "--inputs" => compare(model, inputs.parse().expect("N is a number")),
         _ => panic!("unknown options: {options:?}"),
     };
     println!("{said}");

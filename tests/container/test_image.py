@@ -42,7 +42,7 @@ FILES = {
 #: What a registry keeps and a machine fetches; and what it takes there unpacked.
 #: Packages of the clone itself, which no registry has a checksum of.
 OURS = {"strongroom", "strongroom-jpeg", "strongroom-kernels"}
-MOST_BYTES_PUSHED, MOST_BYTES = 20_000_000, 26_500_000
+MOST_BYTES_PUSHED, MOST_BYTES = 20_000_000, 25_000_000
 #: The directory that scripts/image-files laid out.
 FILES_BUILT = pathlib.Path(PROGRAM).parent
 TRIPLE = "x86_64-unknown-linux-gnu"
@@ -139,7 +139,8 @@ class Files(unittest.TestCase):
         self.assertEqual(digest(wheel.read_bytes()), pinned)
         found = content("etc/ssl/certs/ca-certificates.crt")
         with zipfile.ZipFile(wheel) as files:
-            self.assertEqual(digest(found), digest(files.read("certifi/cacert.pem")))
+            lines = files.read("certifi/cacert.pem").splitlines(keepends=True)
+        self.assertEqual(digest(found), digest(b"".join(line for line in lines if not line.startswith(b"#"))))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=found.decode())
         names = {value for ca in context.get_ca_certs() for [(key, value)] in ca["subject"] if key == "commonName"}
