@@ -53,7 +53,7 @@ test-sagemaker: test-tools ## deploy the image with SageMaker's SDK in local mod
 	@scripts/test-tools $(TOOLS) sagemaker
 	@$(IN_IMAGE) $(TOOLS)/sagemaker/bin/python tests/sagemaker/test_local_mode.py -v
 
-test-image: test-tools ## examine the image and run it confined in every way (needs Docker, as root; buildah and runsc where installed)
+test-image: test-tools ## examine the image and run it confined in every way (needs Docker, as root; buildah, runsc and docker-registry where installed)
 	@scripts/check-tools $(IMAGE_TOOLS)
 	@scripts/test-tools $(TOOLS) image
 	@$(IN_IMAGE) $(TOOLS)/image/bin/python tests/container/test_image.py -v

@@ -1,14 +1,17 @@
 """The image under test, its containers, and the fake AWS they talk to; each is removed with `close`."""
 
+import contextlib
 import functools
 import http.client
 import io
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import uuid
 
@@ -56,6 +59,35 @@ def pushed() -> ImageRegistry:
         docker("push", there)
         docker("rmi", there)
         return registry
+
+
+@contextlib.contextmanager
+def distribution():
+    """The registry that others are measured by, empty, on a port of its own."""
+    with tempfile.TemporaryDirectory() as place, socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        free.close()
+        settings = {"version": 0.1, "http": {"addr": address}, "storage": {"filesystem": {"rootdirectory": place}}}
+        file = pathlib.Path(place) / "config.json"
+        file.write_text(json.dumps(settings))
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(["docker-registry", "serve", str(file)], **quiet) as process:
+            try:
+                wait_until_listening(address)
+                yield address
+            finally:
+                process.terminate()
+
+
+def wait_until_listening(address: str):
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return socket.create_connection(tuple(address.split(":"))).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def bytes_pushed() -> int:
