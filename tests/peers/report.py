@@ -32,10 +32,10 @@ def beside(peer: str) -> str:
     return REDUCED if peer == DRAFT else OURS
 
 
-def loaded(model: dict, size: str, connections: str, field: str, peer: str | None = None) -> float:
+def loaded(model: dict, size: str, connections: str, field: str, peer: str | None = None, ours: str | None = None) -> float:
     """Ours by the peer's; without a peer by that of the plain ones which answers more requests."""
     peer = peer or better_plain(model, size, connections)
-    ours, theirs = (middle(model[form]["loads"][size][connections], field) for form in (beside(peer), peer))
+    ours, theirs = (middle(model[form]["loads"][size][connections], field) for form in (ours or beside(peer), peer))
     return ours / theirs
 
 
@@ -93,13 +93,14 @@ def load_ratios(models: dict) -> str:
         for size in SIZES:
             for connections in CONNECTIONS:
                 cells = [kind, size, connections]
-                for peer in (None, DRAFT):
+                for peer, ours in ((None, OURS), (DRAFT, REDUCED), (None, REDUCED)):
                     for field, more in (("requests_per_second", True), ("p99_ms", False)):
-                        measured = peer is None or size in models[names[0]][DRAFT]["loads"]
-                        ratios = lambda: {name: loaded(models[name], size, connections, field, peer) for name in names}
+                        measured = size in models[names[0]][ours]["loads"]
+                        ratios = lambda: {name: loaded(models[name], size, connections, field, peer, ours) for name in names}
                         cells.append(mean_and_worst(ratios(), more) if measured else "-")
                 rows.append(cells)
-    head = ["weights", "photo", "connections", "requests/s, plain", "p99, plain", "requests/s, `draft`", "p99, `draft`"]
+    sides = ("plain", "reduced by `draft`", "reduced by plain")
+    head = ["weights", "photo", "connections", *(f"{what}, {side}" for side in sides for what in ("requests/s", "p99"))]
     return table(head, *rows)
 
 
