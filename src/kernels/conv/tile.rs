@@ -134,6 +134,7 @@ impl Cut {
         Self { pixels: columns.div_ceil(tiles.max(1)).max(1), columns }
     }
 
+    /// Tiles of a row.
     pub(crate) fn tiles(self) -> usize {
         self.columns.div_ceil(self.pixels)
     }
