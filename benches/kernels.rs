@@ -34,10 +34,7 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--test") {
         return;
     }
-    let [model, seconds, options @ ..] = &arguments[..] else {
-        eprintln!("usage: {USAGE}");
-        std::process::exit(2);
-    };
+    let [model, seconds, options @ ..] = &arguments[..] else { misused() };
     let (model, limit) = (Path::new(model), Duration::from_secs_f64(seconds.parse().expect("SECONDS is a number")));
     let said = match options {
         [] => alone(model, limit),
@@ -45,9 +42,14 @@ fn main() {
         [option] if option == "--operators" => operators(model, limit),
         [option, threads] if option == "--threads" => together(model, limit, threads.parse().expect("N is a number")),
         [option, inputs] if option == "--inputs" => compare(model, inputs.parse().expect("N is a number")),
-        _ => panic!("unknown options: {options:?}"),
+        _ => misused(),
     };
     println!("{said}");
+}
+
+fn misused() -> ! {
+    eprintln!("usage: {USAGE}");
+    std::process::exit(2);
 }
 
 /// As an inference thread runs it.
@@ -152,7 +154,10 @@ fn outputs<'a>(found: &'a [Tensor], expected: &'a [TValue]) -> impl Iterator<Ite
 /// How far they are apart, as a part of the largest number.
 fn apart(found: &[f32], expected: &[f32]) -> f32 {
     let largest = expected.iter().fold(f32::MIN_POSITIVE, |largest, number| largest.max(number.abs()));
-    found.iter().zip(expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max) / largest
+    let off = |(found, expected): (&f32, &f32)| if found == expected { 0.0 } else { (found - expected).abs() };
+    // What is no number is as far off as can be: `f32::max` would pass over it.
+    let off = found.iter().zip(expected).map(off).map(|off| if off.is_nan() { f32::INFINITY } else { off });
+    off.fold(0.0, f32::max) / largest
 }
 
 /// Where the largest number stands.
