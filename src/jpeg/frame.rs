@@ -1,5 +1,6 @@
 //! The frame's header, and how large everything becomes at a scale.
 
+use super::avx2::Avx2;
 use super::blocks::Stored;
 use super::output::Upsampled;
 use super::segments::{Segment, marker};
@@ -87,7 +88,7 @@ impl Frame {
     }
 
     /// The sizes of everything when a block becomes `eighths` pixels wide.
-    pub(super) fn reduced(&self, eighths: usize) -> Reduced {
+    pub(super) fn reduced(&self, eighths: usize, avx2: Option<Avx2>) -> Reduced {
         let all = &self.components;
         let (across, down) = (most(all, |c| c.across), most(all, |c| c.down));
         let [width, height] = [self.width, self.height].map(usize::from);
@@ -113,6 +114,7 @@ impl Frame {
             mcus,
             mcu_rows: down * eighths,
             progressive: self.progressive,
+            avx2,
             components,
         }
     }
@@ -152,6 +154,8 @@ pub(super) struct Reduced {
     /// Rows of pixels that a row of MCUs becomes.
     pub(super) mcu_rows: usize,
     pub(super) progressive: bool,
+    /// What its pixels are made with.
+    pub(super) avx2: Option<Avx2>,
     pub(super) components: Vec<Component>,
 }
 

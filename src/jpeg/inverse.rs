@@ -1,9 +1,10 @@
 //! Inverse cosine transforms of a block to 8, 4, 2 or 1 pixels on each side.
 //!
-//! Fewer pixels than 8 are made of as many of the lowest frequencies, each weakened as the mean of the pixels that become
+//! All of them are made as libjpeg makes them ([`super::whole`]). Fewer pixels are made of as many of the lowest frequencies, each weakened as the mean of the pixels that become
 //! one would weaken it. In floating point: it is exact to a rounding, and every CPU multiplies four or more at once.
 
-use super::color::to_byte;
+use super::avx2::Avx2;
+use super::whole::{self, Block};
 
 /// Where the coefficients of a file's order are in a block.
 pub(super) const ZIGZAG: [u8; 64] = [
@@ -47,13 +48,14 @@ pub(super) fn last_needed([across, down]: [usize; 2]) -> usize {
 pub(super) struct Inverse {
     across: Basis,
     down: Basis,
-    block: fn(&Self, coefficients: &[f32; 64], last: usize, pixels: &mut [u8], stride: usize),
+    avx2: Option<Avx2>,
+    block: fn(&Self, block: &Block, last: usize, pixels: &mut [u8], stride: usize),
 }
 
 impl Inverse {
-    pub(super) fn to([across, down]: [usize; 2]) -> Self {
+    pub(super) fn to([across, down]: [usize; 2], avx2: Option<Avx2>) -> Self {
         let block = match (across, down) {
-            (8, 8) => Self::block::<8, 8>,
+            (8, 8) => Self::whole,
             (8, 4) => Self::block::<8, 4>,
             (8, 2) => Self::block::<8, 2>,
             (8, _) => Self::block::<8, 1>,
@@ -70,45 +72,46 @@ impl Inverse {
             (_, 2) => Self::block::<1, 2>,
             _ => Self::block::<1, 1>,
         };
-        Self { across: basis(across), down: basis(down), block }
+        Self { across: basis(across), down: basis(down), avx2, block }
     }
 
     /// Writes the pixels of dequantised coefficients, which are in natural order, to rows of `stride` bytes. Those
     /// behind `last`, in zigzag order, are zero or not needed.
     #[inline(always)]
-    pub(super) fn write(&self, coefficients: &[f32; 64], last: usize, pixels: &mut [u8], stride: usize) {
-        (self.block)(self, coefficients, last, pixels, stride);
+    pub(super) fn write(&self, block: &Block, last: usize, pixels: &mut [u8], stride: usize) {
+        (self.block)(self, block, last, pixels, stride);
     }
 
-    fn block<const X: usize, const Y: usize>(
-        &self,
-        coefficients: &[f32; 64],
-        last: usize,
-        pixels: &mut [u8],
-        stride: usize,
-    ) {
-        let rows = if last == 0 {
-            [[to_byte(coefficients[0] * 0.125 + 128.0); X]; Y]
-        } else if last <= IN_QUARTER {
-            self.rows::<X, Y, 4>(coefficients)
-        } else {
-            self.rows::<X, Y, 8>(coefficients)
+    fn whole(&self, block: &Block, last: usize, pixels: &mut [u8], stride: usize) {
+        let rows = match (last, self.avx2) {
+            (0, _) => [[whole::flat(block[0]); 8]; 8],
+            (_, Some(avx2)) => avx2.inverse(block),
+            (_, None) => whole::inverse(block),
         };
-        for (pixels, row) in pixels.chunks_mut(stride).zip(&rows) {
-            pixels[..X].copy_from_slice(row);
-        }
+        put(&rows, pixels, stride);
+    }
+
+    fn block<const X: usize, const Y: usize>(&self, block: &Block, last: usize, pixels: &mut [u8], stride: usize) {
+        let rows = if last == 0 {
+            [[to_byte(f32::from(block[0]) * 0.125 + 128.0); X]; Y]
+        } else if last <= IN_QUARTER {
+            self.rows::<X, Y, 4>(block)
+        } else {
+            self.rows::<X, Y, 8>(block)
+        };
+        put(&rows, pixels, stride);
     }
 
     /// Of `IN` frequencies on both axes.
     #[inline(always)]
-    fn rows<const X: usize, const Y: usize, const IN: usize>(&self, coefficients: &[f32; 64]) -> [[u8; X]; Y] {
+    fn rows<const X: usize, const Y: usize, const IN: usize>(&self, block: &Block) -> [[u8; X]; Y] {
         let mut rows = [[0; X]; Y];
         for y in 0..Y.div_ceil(2) {
             let (mut even, mut odd) = ([0.0; X], [0.0; X]);
             for v in 0..Y.min(IN) {
                 let sum = if v % 2 == 0 { &mut even } else { &mut odd };
                 for u in 0..X.min(IN) {
-                    sum[u] += coefficients[v * 8 + u] * self.down[v][y];
+                    sum[u] += f32::from(block[v * 8 + u]) * self.down[v][y];
                 }
             }
             let (mut upper, mut lower) = ([0.0; X], [0.0; X]);
@@ -138,4 +141,23 @@ impl Inverse {
         let right: [u8; 4] = std::array::from_fn(|x| to_byte(even[x] - odd[x]));
         std::array::from_fn(|x| if x < X.div_ceil(2) { left[x] } else { right[X - 1 - x] })
     }
+}
+
+#[inline(always)]
+fn put<const X: usize, const Y: usize>(rows: &[[u8; X]; Y], pixels: &mut [u8], stride: usize) {
+    for (pixels, row) in pixels.chunks_mut(stride).zip(rows) {
+        pixels[..X].copy_from_slice(row);
+    }
+}
+
+/// Clips and rounds. Adding 2^23 leaves a whole number in the lowest bits: compilers make less of `as u8`.
+#[inline(always)]
+fn to_byte(sample: f32) -> u8 {
+    (sample.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8
+}
+
+/// A coefficient times its step. Of pictures it fits; of what is none it does not matter what becomes of it.
+#[inline(always)]
+pub(super) fn dequantised(coefficient: i32, step: u16) -> i16 {
+    coefficient.wrapping_mul(i32::from(step)).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
 }

@@ -4,6 +4,9 @@
 //! model takes. Huffman-coded files of 8 bits a sample, sequential and progressive, grey, YCbCr and RGB. All else is
 //! [`Refused::Unsupported`], and left to the decoder of every format. What is damaged is an error, never grey.
 
+#[cfg_attr(not(target_arch = "x86_64"), path = "no_avx2.rs")]
+#[allow(unsafe_code, reason = "instructions that not every processor has")]
+mod avx2;
 mod blocks;
 mod color;
 mod entropy;
@@ -18,9 +21,11 @@ mod segments;
 mod sequential;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::fmt;
 
+use avx2::Avx2;
 use blocks::Coefficients;
 use entropy::Window;
 use frame::Frame;
@@ -179,12 +184,22 @@ impl fmt::Debug for Buffers {
 /// # Errors
 /// The file is damaged, of a kind that is not decoded here, or larger than `limits`.
 pub fn decode_reduced(file: &[u8], scale: Scale, limits: &Limits, buffers: &mut Buffers) -> Result<RgbImage, Refused> {
+    decode_with(Avx2::detect(), file, scale, limits, buffers)
+}
+
+fn decode_with(
+    avx2: Option<Avx2>,
+    file: &[u8],
+    scale: Scale,
+    limits: &Limits,
+    buffers: &mut Buffers,
+) -> Result<RgbImage, Refused> {
     let mut segments = Segments::of(file)?;
     let mut tables = scan::Tables::default();
     let frame = loop {
         let segment = segments.next_segment()?;
         match Frame::of(&segment)? {
-            Some(frame) => break frame.reduced(scale.eighths()),
+            Some(frame) => break frame.reduced(scale.eighths(), avx2),
             None => tables.take(&segment)?,
         }
     };

@@ -1,5 +1,6 @@
 //! From components' pixels, a row of MCUs at a time, to the picture: upsampled where sampled less, and as RGB.
 
+use super::avx2::Avx2;
 use super::color::Colors;
 use super::frame::{Component, Reduced};
 
@@ -46,7 +47,11 @@ pub(super) struct Output<'a> {
 
 impl<'a> Output<'a> {
     pub(super) fn new(frame: &'a Reduced, colors: Colors, mut rgb: Vec<u8>, buffers: &'a mut Buffers) -> Self {
-        rgb.resize(frame.size[0] * frame.size[1] * 3, 0);
+        let length = frame.size[0] * frame.size[1] * 3;
+        if rgb.capacity() < length {
+            rgb = vec![0; length]; // the system's own zeros, which nobody has to write
+        }
+        rgb.resize(length, 0);
         for (one, (plane, row)) in frame.components.iter().zip(buffers.planes.iter_mut().zip(&mut buffers.rows)) {
             plane.resize(2 * one.stripe_rows() * one.stride(), 0);
             row.resize(frame.size[0], 0);
@@ -83,7 +88,7 @@ impl<'a> Output<'a> {
         let Buffers { planes, rows, sums } = &mut *self.buffers;
         for (one, (plane, row)) in self.frame.components.iter().zip(planes.iter().zip(rows.iter_mut())) {
             if one.upsampled.by != [1, 1] {
-                one.upsample(plane, at, row, sums);
+                one.upsample(plane, at, row, sums, self.frame.avx2);
             }
         }
         let mut sources: [&[u8]; 3] = [&[]; 3];
@@ -93,7 +98,7 @@ impl<'a> Output<'a> {
             *source = if one.upsampled.by == [1, 1] { one.row(plane, at) } else { row };
         }
         let rgb = &mut self.rgb[at * width * 3..(at + 1) * width * 3];
-        self.colors.write(sources, rgb);
+        self.colors.write(sources, rgb, self.frame.avx2);
     }
 
     /// Width, height and the samples of the picture.
@@ -119,7 +124,7 @@ impl Component {
     }
 
     /// Row `at` of the picture.
-    fn upsample(&self, plane: &[u8], at: usize, row: &mut [u8], sums: &mut Vec<u16>) {
+    fn upsample(&self, plane: &[u8], at: usize, row: &mut [u8], sums: &mut Vec<u16>, avx2: Option<Avx2>) {
         let [across, down] = self.upsampled.by;
         let own = at / down;
         let near = self.row(plane, own);
@@ -134,8 +139,13 @@ impl Component {
         let neighbour = if upper { own.saturating_sub(1) } else { (own + 1).min(self.pixels[1] - 1) };
         let far = self.row(plane, neighbour);
         match (across, down) {
-            (2, 1) => double(near, near, [4, 8], sums, row),
-            (2, _) => double(near, far, [8, 7], sums, row),
+            (2, _) => {
+                let (far, rounding) = if down == 1 { (near, [4, 8]) } else { (far, [8, 7]) };
+                match avx2 {
+                    Some(avx2) => avx2.run(|| double(near, far, rounding, sums, row)),
+                    None => double(near, far, rounding, sums, row),
+                }
+            }
             _ => {
                 let rounding = if upper { 1 } else { 2 };
                 for (pixel, (near, far)) in row.iter_mut().zip(near.iter().zip(far)) {
@@ -148,6 +158,7 @@ impl Component {
 
 /// Each sample to two: mixed with its neighbour of the farther row, and then with that on either side; at the borders
 /// with itself.
+#[inline(always)]
 fn double(near: &[u8], far: &[u8], [left, right]: [u16; 2], sums: &mut Vec<u16>, row: &mut [u8]) {
     sums.clear();
     sums.push(0);

@@ -3,7 +3,7 @@
 use super::blocks::{Coefficients, Stored};
 use super::entropy::{Bits, Window};
 use super::frame::Reduced;
-use super::inverse::{Inverse, ZIGZAG};
+use super::inverse::{Inverse, ZIGZAG, dequantised};
 use super::output::Output;
 use super::pass::Pass;
 use super::scan::{Progress, Scan, Tables};
@@ -117,8 +117,9 @@ impl<'a> Picture<'a> {
 
     /// Makes pixels of everything.
     pub(super) fn write(self, output: &mut Output) {
-        let steps = self.steps.map(|steps| steps.unwrap_or([0; 64]).map(f32::from));
-        let inverses: Vec<Inverse> = self.frame.components.iter().map(|one| Inverse::to(one.size)).collect();
+        let steps = self.steps.map(|steps| steps.unwrap_or([0; 64]));
+        let inverses: Vec<Inverse> =
+            self.frame.components.iter().map(|one| Inverse::to(one.size, self.frame.avx2)).collect();
         for row in 0..self.frame.mcus[1] {
             for (at, (component, inverse)) in self.frame.components.iter().zip(&inverses).enumerate() {
                 let stride = component.stride();
@@ -127,14 +128,15 @@ impl<'a> Picture<'a> {
                     for x in 0..component.padded[0] {
                         let block = (row * component.sampling.down + y) * component.padded[0] + x;
                         let (values, _) = self.stored[at].block(block);
-                        let mut coefficients = [0.0; 64];
+                        let mut pixels_of = [0; 64];
                         let mut last = 0;
                         for (place, value) in values.iter().enumerate().filter(|(_, value)| **value != 0) {
-                            coefficients[usize::from(ZIGZAG[place & 63])] = f32::from(*value) * steps[at][place & 63];
+                            pixels_of[usize::from(ZIGZAG[place & 63])] =
+                                dequantised(i32::from(*value), steps[at][place & 63]);
                             last = place;
                         }
                         let place = y * component.size[1] * stride + x * component.size[0];
-                        inverse.write(&coefficients, last, &mut stripe[place..], stride);
+                        inverse.write(&pixels_of, last, &mut stripe[place..], stride);
                     }
                 }
             }

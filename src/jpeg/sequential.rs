@@ -4,7 +4,7 @@ use super::Refused;
 use super::entropy::{Bits, Window};
 use super::frame::Reduced;
 use super::huffman::{self, Definition, Table};
-use super::inverse::{Inverse, ZIGZAG};
+use super::inverse::{Inverse, ZIGZAG, dequantised};
 use super::output::Output;
 use super::scan::{Scan, Tables};
 use super::segments::Segment;
@@ -16,7 +16,7 @@ const MANY_BLOCKS: usize = 8_192;
 struct Lane {
     /// Of `dc` and `ac`.
     tables: [usize; 2],
-    steps: [f32; 64],
+    steps: [u16; 64],
     needed: usize,
     inverse: Inverse,
     prediction: i32,
@@ -91,9 +91,9 @@ fn lanes(frame: &Reduced, segment: &Segment, scan: &Scan, tables: &Tables) -> Re
         }
         Ok(Lane {
             tables: [part.dc, part.ac],
-            steps: steps.map(f32::from),
+            steps,
             needed: component.last_needed(),
-            inverse: Inverse::to(component.size),
+            inverse: Inverse::to(component.size, frame.avx2),
             prediction: 0,
         })
     };
@@ -118,13 +118,13 @@ impl Lane {
         let stripe = output.stripe(at);
         for y in 0..component.sampling.down {
             for x in 0..component.sampling.across {
-                let mut coefficients = [0.0; 64];
+                let mut block = [0; 64];
                 let put = |at: usize, value: i32| {
-                    coefficients[usize::from(ZIGZAG[at & 63])] = value as f32 * self.steps[at & 63];
+                    block[usize::from(ZIGZAG[at & 63])] = dequantised(value, self.steps[at & 63]);
                 };
                 let last = huffman::block(bits, (dc, ac), &mut self.prediction, self.needed, put)?;
                 let place = y * high * stride + (column * component.sampling.across + x) * wide;
-                self.inverse.write(&coefficients, last, &mut stripe[place..], stride);
+                self.inverse.write(&block, last, &mut stripe[place..], stride);
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use image::codecs::jpeg::JpegEncoder;
 
 use super::inverse::{Inverse, ZIGZAG, last_needed};
+use super::whole::Block;
 use super::*;
 
 const LIMITS: Limits = Limits { pixels: 40_000_000, bytes: 256 << 20 };
@@ -64,8 +65,11 @@ fn means(full: &RgbImage, side: u32) -> RgbImage {
 #[test]
 fn every_kind_decodes_at_full_size_as_libjpeg_decodes_it() {
     for (name, file) in files() {
-        let (largest, mean) = difference(&decoded(&file, Scale::Full), &reference(&name, &file, Scale::Full));
-        assert!(largest <= 3 && mean <= 0.08, "{name}: max {largest}, mean {mean:.3}");
+        let expected = reference(&name, &file, Scale::Full);
+        for avx2 in [None, Avx2::detect()] {
+            let found = decode_with(avx2, &file, Scale::Full, &LIMITS, &mut Buffers::default()).unwrap();
+            assert_eq!(difference(&found, &expected), (0, 0.0), "{name}, {avx2:?}");
+        }
     }
 }
 
@@ -169,23 +173,19 @@ fn the_scale_is_the_smallest_that_covers_the_target() {
 /// By the formula of T.81, A.3.3, in double precision.
 #[test]
 fn each_inverse_transform_is_the_mean_of_its_frequencies() {
-    let mut state = 7u32;
     for across in [1, 2, 4, 8] {
         for down in [1, 2, 4, 8] {
             let needed = last_needed([across, down]);
-            for behind in [0, 5, 9, 63] {
-                let mut coefficients = [0.0f32; 64];
-                for place in &ZIGZAG[..=behind.min(needed)] {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    coefficients[usize::from(*place)] = (state >> 24) as f32 - 128.0;
-                }
+            for (behind, block) in [0, 5, 9, 63].map(|behind| (behind.min(needed), some_block(behind.min(needed)))) {
                 let mut found = [0; 64];
-                Inverse::to([across, down]).write(&coefficients, behind.min(needed), &mut found, 8);
+                Inverse::to([across, down], None).write(&block, behind, &mut found, 8);
                 for y in 0..down {
                     for x in 0..across {
-                        let expected = mean_of_formula(&coefficients, [across, down], [x, y]);
+                        let expected = mean_of_formula(&block, [across, down], [x, y]);
                         let found = f64::from(found[y * 8 + x]);
-                        assert!((found - expected).abs() < 0.51, "{across}x{down} at {x},{y}: {found}, {expected}");
+                        // Whole blocks are rounded twice, as libjpeg rounds them.
+                        let allowed = if across + down == 16 { 0.8 } else { 0.51 };
+                        assert!((found - expected).abs() < allowed, "{across}x{down} at {x},{y}: {found}, {expected}");
                     }
                 }
             }
@@ -193,8 +193,19 @@ fn each_inverse_transform_is_the_mean_of_its_frequencies() {
     }
 }
 
+/// Some numbers up to coefficient `last`.
+fn some_block(last: usize) -> Block {
+    let mut state = 7u32;
+    let mut block = [0; 64];
+    for place in &ZIGZAG[..=last] {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        block[usize::from(*place)] = (state >> 24) as i16 - 128;
+    }
+    block
+}
+
 /// Pixel `at` of those that a block's `size` becomes, of the frequencies that such a size has.
-fn mean_of_formula(coefficients: &[f32; 64], size: [usize; 2], at: [usize; 2]) -> f64 {
+fn mean_of_formula(block: &Block, size: [usize; 2], at: [usize; 2]) -> f64 {
     let wave = |u: usize, x: usize| {
         let scale = if u == 0 { 0.5f64.sqrt() } else { 1.0 };
         scale / 2.0 * ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / 16.0).cos()
@@ -205,7 +216,7 @@ fn mean_of_formula(coefficients: &[f32; 64], size: [usize; 2], at: [usize; 2]) -
         for x in at[0] * wide..(at[0] + 1) * wide {
             for v in 0..size[1] {
                 for u in 0..size[0] {
-                    sum += f64::from(coefficients[v * 8 + u]) * wave(u, x) * wave(v, y);
+                    sum += f64::from(block[v * 8 + u]) * wave(u, x) * wave(v, y);
                 }
             }
         }
