@@ -9,7 +9,7 @@ use strongroom::predict::{Answer, Corners, Detection, Face, Faces, FacialArea, L
 const LIMITS: ImageLimits = ImageLimits { pixels: 40_000_000, bytes: 25_000_000 };
 
 #[test]
-fn lossless_files_decode_as_pillow_decodes_them() {
+fn files_decode_as_pillow_decodes_them() {
     for name in [
         "rgb.png",
         "interlaced_palette.png",
@@ -26,6 +26,11 @@ fn lossless_files_decode_as_pillow_decodes_them() {
         "lzw.tiff",
         "deflate.tiff",
         "animated.gif",
+        "lossy.webp",
+        "rgb.jpg",
+        "progressive.jpg",
+        "subsampled.jpg",
+        "grey.jpg",
     ] {
         let (largest, _) = difference(&decoded(name), &reference(name));
         assert_eq!(largest, 0, "{name}");
@@ -33,16 +38,8 @@ fn lossless_files_decode_as_pillow_decodes_them() {
 }
 
 #[test]
-fn lossy_files_decode_within_rounding_of_pillow() {
-    for (name, allowed, allowed_mean) in [
-        ("rgb.jpg", 4, 0.4),
-        ("progressive.jpg", 4, 0.4),
-        ("subsampled.jpg", 4, 0.4),
-        ("grey.jpg", 1, 0.05),
-        ("cmyk.jpg", 5, 1.0),
-        ("cmyk.tiff", 2, 0.6),
-        ("lossy.webp", 0, 0.0),
-    ] {
+fn files_of_printing_inks_decode_within_rounding_of_pillow() {
+    for (name, allowed, allowed_mean) in [("cmyk.jpg", 5, 1.0), ("cmyk.tiff", 2, 0.6)] {
         let (largest, mean) = difference(&decoded(name), &reference(name));
         println!("{name}: max {largest}, mean {mean:.3}");
         assert!(largest <= allowed && mean <= allowed_mean, "{name}: max {largest}, mean {mean}");
@@ -69,10 +66,9 @@ fn of_16_bits_the_upper_8_are_taken() {
 #[test]
 fn exif_orientation_is_applied() {
     let names = (1..=8).map(|orientation| format!("orientation_{orientation}.png"));
-    for name in names.chain(["orientation_6.webp".into()]) {
+    for name in names.chain(["orientation_6.webp".into(), "orientation_6.jpg".into()]) {
         assert_eq!(difference(&decoded(&name), &reference(&name)).0, 0, "{name}");
     }
-    assert!(difference(&decoded("orientation_6.jpg"), &reference("orientation_6.jpg")).0 <= 5);
 }
 
 #[test]

@@ -112,7 +112,8 @@ fn a_bundle_whose_self_test_fails_with_fewer_pixels_is_told_so() {
     let strict = outcome("reduced", "0.0");
     println!("{strict:?}");
     assert!(matches!(strict, Err(SelfTestError::Differs { .. })), "{strict:?}");
-    assert!(outcome("reduced", "0.01").is_ok());
+    let lenient = outcome("reduced", "0.01");
+    assert!(lenient.is_ok(), "{lenient:?}");
 }
 
 fn photographs() -> Vec<(&'static str, bytes::Bytes)> {
@@ -126,9 +127,9 @@ fn photographs() -> Vec<(&'static str, bytes::Bytes)> {
 
 /// A photograph large enough for a network's input to be made of half its pixels.
 fn enlarged() -> Vec<u8> {
-    let photograph = read(root().join("tests/reference/photos/large.jpg"));
+    let photograph = read(root().join("model-artifacts/face-analyzer/self-test/astronaut.jpg"));
     let photograph = image::decode(0, &photograph, &LIMITS).unwrap();
-    let large = ::image::imageops::resize(&photograph, 1_200, 1_600, ::image::imageops::FilterType::Lanczos3);
+    let large = ::image::imageops::resize(&photograph, 1_200, 1_200, ::image::imageops::FilterType::Lanczos3);
     let mut file = Vec::new();
     ::image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, 90).encode_image(&large).unwrap();
     file

@@ -156,8 +156,8 @@ fn to_byte(sample: f32) -> u8 {
     (sample.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8
 }
 
-/// A coefficient times its step. Of pictures it fits; of what is none it does not matter what becomes of it.
+/// A coefficient times its step. Of pictures it fits 16 bits; of what is none it does not matter what becomes of it.
 #[inline(always)]
 pub(super) fn dequantised(coefficient: i32, step: u16) -> i16 {
-    coefficient.wrapping_mul(i32::from(step)).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
+    coefficient.wrapping_mul(i32::from(step)) as i16
 }

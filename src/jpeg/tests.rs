@@ -33,7 +33,7 @@ fn file(name: &str) -> Vec<u8> {
 }
 
 fn decoded(file: &[u8], scale: Scale) -> RgbImage {
-    decode_reduced(file, scale, &LIMITS, &mut Buffers::default()).unwrap()
+    decode(file, scale, &LIMITS, &mut Buffers::default()).unwrap()
 }
 
 /// What libjpeg-turbo made of a file, at `scale`.
@@ -120,7 +120,7 @@ fn nothing_of_one_picture_shows_in_the_next() {
     all.extend(files().into_iter().rev());
     for (name, file) in all {
         for scale in Scale::ALL {
-            let image = decode_reduced(&file, scale, &LIMITS, &mut buffers).unwrap();
+            let image = decode(&file, scale, &LIMITS, &mut buffers).unwrap();
             assert_eq!(image, decoded(&file, scale), "{name} {scale:?}");
             buffers.give_back(image);
         }

@@ -5,6 +5,7 @@
 mod decode;
 mod draw;
 mod fit;
+mod jpeg;
 mod picture;
 mod pixels;
 mod resize;
@@ -16,6 +17,7 @@ pub(in crate::predict) use decode::looks_like_image;
 pub use decode::{ImageLimits, decode};
 pub use draw::{DrawError, draw, encode_png};
 pub use fit::{Fitted, Placement, fit};
+pub use jpeg::give_back;
 pub use picture::Picture;
 pub use pixels::tensor;
 pub use warp::{Similarity, warp};

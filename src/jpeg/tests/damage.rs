@@ -7,7 +7,7 @@ use super::super::huffman::{Definition, Table};
 use super::*;
 
 fn refused(file: &[u8], scale: Scale) -> Refused {
-    decode_reduced(file, scale, &LIMITS, &mut Buffers::default()).unwrap_err()
+    decode(file, scale, &LIMITS, &mut Buffers::default()).unwrap_err()
 }
 
 /// `file` with the bytes behind its first marker `marker` changed.
@@ -66,7 +66,7 @@ fn what_is_not_decoded_here_says_so() {
     assert_eq!(refused(&with_lines, Scale::Half), Refused::Unsupported(reason));
     assert_eq!(
         refused(&changed(&file, 0xC0, |frame| frame[0] = 0xC9), Scale::Half).to_string(),
-        "a JPEG with arithmetic coding is not decoded at a reduced size"
+        "a JPEG with arithmetic coding is not decoded here"
     );
 }
 
@@ -117,7 +117,7 @@ fn a_missing_or_wrong_restart_marker_is_damaged() {
 #[test]
 fn more_than_allowed_is_refused_before_it_is_held() {
     let large = changed(&file("progressive_420_33x17"), 0xC2, |frame| frame[4..8].fill(0xFF));
-    let decode = |limits| decode_reduced(&large, Scale::Full, &limits, &mut Buffers::default()).unwrap_err();
+    let decode = |limits| decode(&large, Scale::Full, &limits, &mut Buffers::default()).unwrap_err();
     let error = decode(LIMITS);
     assert_eq!(error.to_string(), "the JPEG needs 65535 x 65535 pixels, at most 40000000 pixels are allowed");
     let error = decode(Limits { pixels: u64::MAX, ..LIMITS });
@@ -230,7 +230,7 @@ proptest! {
             }
         }
         let limits = Limits { pixels: 1_000_000, bytes: 64 << 20 };
-        if let Ok(image) = decode_reduced(&file, scale, &limits, &mut Buffers::default()) {
+        if let Ok(image) = decode(&file, scale, &limits, &mut Buffers::default()) {
             let header = Header::read(&file).unwrap();
             let side = |full: u32| (full * scale as u32).div_ceil(8);
             prop_assert_eq!(image.dimensions(), (side(header.width), side(header.height)));

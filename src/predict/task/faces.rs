@@ -62,7 +62,9 @@ impl Faces {
         let image = running.image(place, file)?;
         let found = self.detector.find(running, &image)?;
         let faces = found.iter().map(|found| self.analyze(running, &image, found));
-        Ok(Answer::Faces(answer::Faces { results: faces.collect::<Result<_, _>>()? }))
+        let results = faces.collect::<Result<_, _>>()?;
+        image::give_back(image);
+        Ok(Answer::Faces(answer::Faces { results }))
     }
 
     fn analyze(&self, running: &mut Running<'_>, image: &RgbImage, found: &Found) -> Result<Face, PredictError> {

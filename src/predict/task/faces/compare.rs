@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::bundle::Metric;
 use crate::predict::answer::{Answer, Comparison, FacialArea};
 
-use super::{Chips, EmbeddingGraph, Faces, PredictError, Running, facial_area};
+use super::{Chips, EmbeddingGraph, Faces, PredictError, Running, facial_area, image};
 
 impl Faces {
     /// Compares the best face of each image. Only what comparing needs is run: no age, gender or emotion.
@@ -44,6 +44,7 @@ impl Faces {
         let found = self.detector.find(running, &image)?;
         let best = found.first().ok_or(PredictError::NoFace { item })?;
         let embedding = graph.embed(running, &mut Chips { image: &image, found: best, cut: Vec::new() })?;
+        image::give_back(image);
         Ok((embedding, facial_area(best)))
     }
 }
