@@ -24,11 +24,9 @@ def enlarged(size: tuple[int, int]) -> Image.Image:
 
 
 def write(directory: pathlib.Path) -> dict[str, pathlib.Path]:
-    """A JPEG of each size; and of the smallest a PNG, which all decoders agree on."""
+    """A JPEG of each size."""
     files = {}
     for name, size in SIZES.items():
         photo, files[name] = enlarged(size), directory / f"{name.replace(' ', '')}.jpg"
         photo.save(files[name], quality=QUALITY)
-    files["exact"] = directory / "exact.png"
-    enlarged(SIZES["1 MP"]).save(files["exact"], compress_level=1)
     return files

@@ -84,7 +84,9 @@ first 200 by those of `workers`.
 
 Requests/s at {USUAL} connections: Strongroom / reduced / `workers` / `threads` / `draft`.
 
-{absolute}"""
+{absolute}
+
+{limits(found)}"""
 
 
 def load_ratios(models: dict) -> str:
@@ -143,6 +145,31 @@ def absolute_rates(models: dict) -> str:
             cells.append(" / ".join(f"{middle(load[USUAL], 'requests_per_second'):.1f}" if load else "-" for load in loads))
         rows.append(cells)
     return table(["model", *SIZES], *rows)
+
+
+def limits(found: dict) -> str:
+    """What a request's time is spent on, and how much of it no server can save."""
+    rows, cores = [], found["machine"]["cores"]
+    for name, model in found["served"].items():
+        shares = [f"{share_of_graph(model[OURS]['loads'][size][USUAL]):.2f}" for size in SIZES]
+        by_limit = ["-", "-"]
+        if name in found["kernels"]:
+            limit = cores * 1000 / middle(found["kernels"][name]["onnxruntime"], "median_ms")
+            plain = better_plain(model, "224 px", USUAL)
+            rates = (middle(model[form]["loads"]["224 px"][USUAL], "requests_per_second") for form in (OURS, plain))
+            by_limit = [f"{rate / limit:.2f}" for rate in rates]
+        rows.append([name, *shares, *by_limit])
+    return f"""Where a request's time goes, at {USUAL} connections: of what Strongroom's threads spend on it, the graph's share (with resizing; the
+rest is decoding and encoding). And requests/s at 224 px by a limit: what {cores} cores would answer that did nothing but
+run the graph, each as fast as onnxruntime runs it alone on one of them (above). What a server can be faster than a peer by is
+what the peer is below the limit, and what its own kernels are above it.
+
+{table(["model", *(f"graph, {size}" for size in SIZES), "Strongroom by the limit", "better plain peer by the limit"], *rows)}"""
+
+
+def share_of_graph(turns: list[dict]) -> float:
+    working = lambda stages: sum(seconds for stage, seconds in stages.items() if stage != "queue")
+    return statistics.median(turn["stages"]["run"] / working(turn["stages"]) for turn in turns)
 
 
 def kernels(found: dict) -> str:

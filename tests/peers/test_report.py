@@ -13,6 +13,7 @@ def model(rates: dict[str, float], p99: dict[str, float] | None = None, memory: 
     found = {}
     for form, rate in rates.items():
         turn = {"requests_per_second": rate, "p50_ms": 1.0, "p99_ms": (p99 or {}).get(form, 10.0), "memory_mb": memory}
+        turn["stages"] = {"queue": 5.0, "decode": 1.0, "run": 2.5, "encode": 0.5}
         sizes = [size for size in report.SIZES if form not in (report.DRAFT, report.REDUCED) or size != "224 px"]
         loads = {size: {connections: [turn] for connections in report.CONNECTIONS} for size in sizes}
         found[form] = {"starts": [{"first_200_ms": 100.0, "load_ms": 50.0, "memory_mb": memory}], "loads": loads}
@@ -41,10 +42,18 @@ class Ratios(unittest.TestCase):
         self.assertEqual(report.mean_and_worst({"large": 2.0, "small": 0.5}, more_is_better=False), "1.00 (2.00 large)")
 
     def test_int8_has_means_of_its_own(self):
-        page = report.served({"machine": MACHINE, "served": {"a": model(RATES), "a_int8": model(RATES | {"Strongroom": 4.0})}})
+        page = report.served({"machine": MACHINE, "kernels": {}, "served": {"a": model(RATES), "a_int8": model(RATES | {"Strongroom": 4.0})}})
         self.assertIn("| fp32 | 224 px | 1 | 1.50 (1.50 a) | 1.00 (1.00 a) | - | - | - | - |", page)
         means = "0.20 (0.20 a_int8) | 1.00 (1.00 a_int8) | 1.50 (1.50 a_int8) | 1.00 (1.00 a_int8) | 3.00 (3.00 a_int8) | 1.00 (1.00 a_int8)"
         self.assertIn(f"| int8 | 12 MP | 8 | {means} |", page)
+
+
+class Limits(unittest.TestCase):
+    def test_waiting_is_no_work_and_the_limit_is_all_cores_running_the_graph(self):
+        graph = {"onnxruntime": [{"median_ms": 50.0}]}
+        page = report.limits({"machine": MACHINE, "served": {"a": model(RATES), "b": model(RATES)}, "kernels": {"a": graph}})
+        self.assertIn("| a | 0.62 | 0.62 | 0.62 | 0.75 | 0.50 |", page)
+        self.assertIn("| b | 0.62 | 0.62 | 0.62 | - | - |", page)
 
 
 class Kernels(unittest.TestCase):
