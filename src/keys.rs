@@ -92,6 +92,52 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// The KEK that will be current after the rotation that this call begins or resumes; of a secret alone.
+    ///
+    /// # Errors
+    /// [`KeyError::NoSuccessor`] of a key file; [`KeyError::ActionDenied`]; as for `current`.
+    pub async fn successor(&self) -> Result<Arc<Kek>, KeyError> {
+        match &*self.0 {
+            Backend::File(file) => Err(file.no_successor()),
+            Backend::Secret(secret) => secret.successor().await,
+        }
+    }
+
+    /// Makes the KEK `name` the current one of a secret; a key file's is.
+    ///
+    /// # Errors
+    /// As for `successor`.
+    pub async fn make_current(&self, name: &str) -> Result<(), KeyError> {
+        match &*self.0 {
+            Backend::File(_) => Ok(()),
+            Backend::Secret(secret) => secret.make_current(name).await,
+        }
+    }
+
+    /// Ends the rotation to the KEK `name`.
+    ///
+    /// # Errors
+    /// As for `successor`.
+    pub async fn settle(&self, name: &str) -> Result<(), KeyError> {
+        match &*self.0 {
+            Backend::File(_) => Ok(()),
+            Backend::Secret(secret) => secret.settle(name).await,
+        }
+    }
+
+    /// Gives up the KEK `name`, under which nothing is sealed any more: a secret may forget it.
+    ///
+    /// # Errors
+    /// As for `successor`.
+    pub async fn release(&self, name: &str) -> Result<(), KeyError> {
+        match &*self.0 {
+            Backend::File(_) => Ok(()),
+            Backend::Secret(secret) => secret.release(name).await,
+        }
+    }
+}
+
 /// Makes a new KEK and keeps it at `place`: a new file of mode 0600, or a new secret's first version.
 ///
 /// # Errors

@@ -12,9 +12,12 @@
 //! 2 registry   versions and aliases: publish, fetch, promote
 //! 1 model      ONNX to a running model, the only folder that names tract
 //! 1 keys       key-encryption keys by id
+//! 1 signer     private keys that sign
 //! 1 store      bytes by key
 //! 0 sealed     AWS Encryption SDK message v2
+//! 0 signed     signatures and who is trusted
 //! 0 bundle     the model directory
+//! 0 secret_file  files that only their owner may read
 //! 0 sandbox    what the process gives up
 //! 0 telemetry  log set-up, metric and field names
 //! ```
@@ -34,6 +37,9 @@ pub mod predict;
 pub mod registry;
 pub mod sandbox;
 pub mod sealed;
+pub mod secret_file;
 pub mod serve;
+pub mod signed;
+pub mod signer;
 pub mod store;
 pub mod telemetry;

@@ -20,6 +20,7 @@ use aws_sdk_secretsmanager::primitives::Blob;
 use base64::Engine;
 use scripted::{Scripted, Service};
 use strongroom::keys::{KeyError, KeySource, Keys, create};
+use strongroom::secret_file::SecretFileError;
 
 const KEY: [u8; 32] = [0xc3; 32];
 const OTHER: [u8; 32] = [0x99; 32];
@@ -116,7 +117,10 @@ async fn a_key_file_that_others_may_use_is_refused() {
     for mode in [0o644, 0o604, 0o620, 0o602, 0o610, 0o601, 0o660] {
         file.mode(mode);
         let refused = file.open().await.unwrap_err();
-        assert!(matches!(refused, KeyError::Mode { mode: found, .. } if found == mode), "{mode:o}: {refused:?}");
+        assert!(
+            matches!(refused, KeyError::File(SecretFileError::Mode { mode: found, .. }) if found == mode),
+            "{mode:o}: {refused:?}"
+        );
         assert!(refused.remedy().unwrap().starts_with("chmod 600 "));
     }
     for mode in [0o600, 0o400] {
@@ -141,7 +145,7 @@ async fn only_a_file_is_a_key_file() {
     assert!(std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status().unwrap().success());
     for path in [pipe, folder.path().to_owned(), "/dev/zero".into()] {
         let refused = Keys::open(&KeySource::File(path), &no_aws()).await.unwrap_err();
-        assert!(matches!(refused, KeyError::NotAFile { .. }), "{refused:?}");
+        assert!(matches!(refused, KeyError::File(SecretFileError::NotAFile { .. })), "{refused:?}");
     }
     let missing = Keys::open(&KeySource::File(folder.path().join("none")), &no_aws()).await.unwrap_err();
     assert!(missing.remedy().unwrap().contains("strongroom key new"), "{missing:?}");
@@ -167,7 +171,7 @@ async fn a_new_key_file_is_private_and_never_overwrites() {
     let read = Keys::open(&place, &no_aws()).await.unwrap().current().await.unwrap();
     assert_eq!((&read.name, read.key.expose()), (&made.name, made.key.expose()));
     let again = create(&place, &no_aws()).await.unwrap_err();
-    assert!(matches!(again, KeyError::Exists { .. }), "{again:?}");
+    assert!(matches!(again, KeyError::File(SecretFileError::Exists { .. })), "{again:?}");
     assert_eq!(fs::read(folder.path().join("new.key")).unwrap(), made.key.expose());
 }
 
@@ -320,7 +324,7 @@ async fn a_key_file_of_somebody_else_is_refused() {
     let file = KeyFile::with(KEY);
     if std::os::unix::fs::chown(file.path(), Some(12_345), None).is_ok() {
         let refused = file.open().await.unwrap_err();
-        assert!(matches!(refused, KeyError::Owner { uid: 12_345, .. }), "{refused:?}");
+        assert!(matches!(refused, KeyError::File(SecretFileError::Owner { uid: 12_345, .. })), "{refused:?}");
     }
 }
 

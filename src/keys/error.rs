@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 pub use super::form::FormError;
+use crate::secret_file::SecretFileError;
 
 /// What an operating system or a service said.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -19,42 +20,9 @@ pub enum KeyError {
     /// The name of a source cannot be read. It is not shown, lest somebody pasted the key itself.
     #[error("a key is named file:PATH, secretsmanager:NAME, secretsmanager:ARN or by a secret's bare ARN")]
     Source,
-    /// The key file cannot be read or written.
-    #[error("key file {} cannot be used", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Something is there that is no file.
-    #[error("key file {} is not a regular file", path.display())]
-    NotAFile {
-        /// What was named.
-        path: PathBuf,
-    },
-    /// Others may read or write the key file.
-    #[error("key file {} has mode {mode:04o}: others may read or change it", path.display())]
-    Mode {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Somebody else could change or replace the key file.
-    #[error("key file {} belongs to user {uid}, neither to root nor to whoever runs this program", path.display())]
-    Owner {
-        /// The file.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-    },
-    /// A new key file cannot be where there is no folder.
-    #[error("key file {} cannot be made: its folder does not exist", path.display())]
-    NoFolder {
-        /// The file.
-        path: PathBuf,
-    },
+    /// The key file is not there, or not as a secret's file has to be.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
     /// A file or secret holds something else.
     #[error("{source_name} holds no key")]
     Form {
@@ -124,6 +92,22 @@ pub enum KeyError {
         /// What the service said.
         source: Cause,
     },
+    /// The caller may not do what a rotation takes.
+    #[error("{action} on secret {secret} is denied")]
+    ActionDenied {
+        /// Name or ARN.
+        secret: String,
+        /// What is missing.
+        action: &'static str,
+        /// What the service said.
+        source: Cause,
+    },
+    /// A key file has one key and no next one.
+    #[error("key file {} has no next key", path.display())]
+    NoSuccessor {
+        /// The file.
+        path: PathBuf,
+    },
     /// AWS credentials are expired, or refused by the service.
     #[error("there are no usable AWS credentials to read secret {secret}")]
     Credentials {
@@ -187,12 +171,7 @@ impl KeyError {
     /// What the user can do about it.
     pub fn remedy(&self) -> Option<String> {
         let fixed = match self {
-            Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                "make a key with `strongroom key new -o FILE`, or name the file that holds yours"
-            }
-            Self::Mode { path, .. } => return Some(format!("chmod 600 {}", path.display())),
-            Self::Owner { .. } => "give it to the user who runs strongroom: chown USER FILE",
-            Self::NoFolder { .. } => "make the folder first, or name a file in one that is there",
+            Self::File(error) => return error.remedy(),
             Self::MakingDenied { .. } => {
                 "allow secretsmanager:CreateSecret (and kms:GenerateDataKey and kms:Decrypt on its KMS key) to this role"
             }
@@ -212,6 +191,10 @@ impl KeyError {
             Self::Denied { .. } => {
                 "allow secretsmanager:GetSecretValue on the secret (and kms:Decrypt on its KMS key) to this role"
             }
+            Self::ActionDenied { action, .. } => return Some(format!("allow {action} on the secret to this role")),
+            Self::NoSuccessor { .. } => {
+                "make the next one, `strongroom key new -o NEW`, and name it: --new-key file:NEW"
+            }
             Self::Credentials { .. } => "configure credentials as for the AWS CLI, or renew them",
             Self::NoCredentials { .. } => {
                 return Some(format!("configure credentials as for the AWS CLI; {NETWORK_ISOLATION}"));
@@ -223,12 +206,7 @@ impl KeyError {
                     "check the network, the VPC endpoint for Secrets Manager and AWS_ENDPOINT_URL; {NETWORK_ISOLATION}"
                 ));
             }
-            Self::Source
-            | Self::File { .. }
-            | Self::NotAFile { .. }
-            | Self::Refused { .. }
-            | Self::Random { .. }
-            | Self::Stopped => return None,
+            Self::Source | Self::Refused { .. } | Self::Random { .. } | Self::Stopped => return None,
         };
         Some(fixed.to_owned())
     }

@@ -1,6 +1,7 @@
 //! AWS Secrets Manager: a secret's versions are KEKs, named by their VersionId (sealed-models.md section 6).
 
 mod failure;
+mod rotation;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -9,11 +9,20 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 
 /// Serves on a port that the kernel chooses, one request at a time (so that its conditional writes are atomic, as S3's
-/// are), until its standard input closes: it dies with the test process, however that ends.
+/// are), until its standard input closes: it dies with the test process, however that ends. KMS is asked to sign digests,
+/// which moto would hash once more.
 const SERVE: &str = "
 import os, sys, threading
 from werkzeug.serving import WSGIRequestHandler, make_server
 from moto.server import DomainDispatcherApplication, create_backend_app
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from moto.kms.utils import ECDSAPrivateKey
+def sign_digest(self, digest, _algorithm):
+    hashed = {32: hashes.SHA256, 48: hashes.SHA384}[len(digest)]()
+    return self.private_key.sign(digest, ec.ECDSA(Prehashed(hashed)))
+ECDSAPrivateKey.sign = sign_digest
 class Quiet(WSGIRequestHandler):
     def log(self, *args): pass
 def die_with_parent():

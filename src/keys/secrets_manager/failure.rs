@@ -21,6 +21,14 @@ impl Failure {
         KeyError::Missing { secret: self.secret.clone(), region: self.region.clone().unwrap_or_default() }
     }
 
+    /// Names the action that is missing, where `error` says that it is denied.
+    pub(super) fn denied(&self, error: KeyError, action: &'static str) -> KeyError {
+        match error {
+            KeyError::Denied { secret, source } => KeyError::ActionDenied { secret, action, source },
+            other => other,
+        }
+    }
+
     pub(super) fn of<E>(&self, error: SdkError<E, HttpResponse>) -> KeyError
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,

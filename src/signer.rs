@@ -1,0 +1,90 @@
+//! Private keys that sign statements, by where they are kept: a file, AWS KMS.
+
+mod error;
+mod file;
+#[cfg(feature = "kms")]
+mod kms;
+mod source;
+
+use std::path::Path;
+
+use aws_config::SdkConfig;
+
+use crate::signed::{Envelope, PublicKey, Signature, signed_bytes};
+
+pub use error::{Cause, SignerError};
+pub use source::SignerSource;
+
+/// A key that signs.
+#[derive(Debug)]
+pub struct Signer(Backend);
+
+#[derive(Debug)]
+enum Backend {
+    File(file::KeyFile),
+    #[cfg(feature = "kms")]
+    Kms(Box<kms::Key>),
+}
+
+impl Signer {
+    /// Reads a key file, or asks KMS for the public key. `aws` is not looked at for a file.
+    ///
+    /// # Errors
+    /// The key is not there, is of another kind, or may not be used.
+    pub async fn open(source: &SignerSource, aws: &SdkConfig) -> Result<Self, SignerError> {
+        match source {
+            SignerSource::File(path) => Ok(Self(Backend::File(file::KeyFile::open(path).await?))),
+            #[cfg(feature = "kms")]
+            SignerSource::Kms(id) => Ok(Self(Backend::Kms(Box::new(kms::Key::open(id, aws).await?)))),
+            #[cfg(not(feature = "kms"))]
+            SignerSource::Kms(_) => {
+                let _ = aws;
+                Err(SignerError::NotBuiltIn { what: "AWS KMS", feature: "kms" })
+            }
+        }
+    }
+
+    /// What verifies its signatures.
+    pub fn public_key(&self) -> &PublicKey {
+        match &self.0 {
+            Backend::File(file) => file.public_key(),
+            #[cfg(feature = "kms")]
+            Backend::Kms(key) => key.public_key(),
+        }
+    }
+
+    async fn sign(&self, message: &[u8]) -> Result<Signature, SignerError> {
+        let der = match &self.0 {
+            Backend::File(file) => file.sign(message)?,
+            #[cfg(feature = "kms")]
+            Backend::Kms(key) => key.sign(message).await?,
+        };
+        let key = self.public_key().clone();
+        // What does not verify is told now, not by whoever is given it.
+        match key.verifies(message, &der) {
+            true => Ok(Signature { key, der }),
+            false => Err(SignerError::Wrong),
+        }
+    }
+}
+
+/// The signature bundle of `statement` by all of `signers`, of which there is at least one.
+///
+/// # Errors
+/// One of them does not sign.
+pub async fn sign(statement: &[u8], signers: &[Signer]) -> Result<Vec<u8>, SignerError> {
+    let message = signed_bytes(statement);
+    let mut signatures = Vec::with_capacity(signers.len());
+    for signer in signers {
+        signatures.push(signer.sign(&message).await?);
+    }
+    Ok(Envelope::write(statement, &signatures))
+}
+
+/// Makes a new key of P-256 in the new file `path`, of mode 0600, and answers with its public key.
+///
+/// # Errors
+/// There is something at `path` already (it is left as it is), or it cannot be written.
+pub async fn create(path: &Path) -> Result<PublicKey, SignerError> {
+    file::create(path).await
+}
