@@ -14,6 +14,9 @@ mod s3;
 use std::future::Future;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
@@ -38,7 +41,11 @@ pub struct Object {
 ///
 /// Keys are `/`-separated, at most 512 bytes, of segments of `A-Z a-z 0-9 . _ - + = @` that do not begin with a dot.
 #[derive(Debug, Clone)]
-pub struct Store(Backend);
+pub struct Store {
+    backend: Backend,
+    /// Calls that are left until it answers no more; `None`: without end.
+    calls: Option<Arc<AtomicUsize>>,
+}
 
 #[derive(Debug, Clone)]
 enum Backend {
@@ -51,13 +58,17 @@ impl Store {
     pub fn open(location: &Location, aws: &aws_config::SdkConfig) -> Self {
         match location {
             Location::Dir(root) => Self::directory(root),
-            Location::S3 { bucket, prefix } => Self(Backend::S3(s3::Bucket::new(bucket, prefix, aws))),
+            Location::S3 { bucket, prefix } => Self::of(Backend::S3(s3::Bucket::new(bucket, prefix, aws))),
         }
     }
 
     /// The store in a directory. Touches nothing yet.
     pub fn directory(root: &Path) -> Self {
-        Self(Backend::Dir(dir::Dir::new(root)))
+        Self::of(Backend::Dir(dir::Dir::new(root)))
+    }
+
+    fn of(backend: Backend) -> Self {
+        Self { backend, calls: None }
     }
 
     /// Retains what [`Self::create_retained`] and [`Self::create_retained_from_file`] write from now on.
@@ -65,10 +76,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoRetention`]: it is a directory.
     pub fn retaining(self, retention: Retention) -> Result<Self, StoreError> {
-        match self.0 {
+        match self.backend {
             Backend::Dir(dir) => Err(StoreError::NoRetention { store: dir.path() }),
-            Backend::S3(bucket) => Ok(Self(Backend::S3(bucket.retaining(retention)))),
+            Backend::S3(bucket) => Ok(Self { backend: Backend::S3(bucket.retaining(retention)), ..self }),
         }
+    }
+
+    /// The same store for a program that dies after so many more calls, of this store and all its clones: what a test sees
+    /// of a kill at that moment. Every later call fails, and does nothing.
+    pub fn dying_after(self, calls: usize) -> Self {
+        Self { calls: Some(Arc::new(AtomicUsize::new(calls))), ..self }
+    }
+
+    fn check_alive(&self) -> Result<(), StoreError> {
+        let Some(calls) = &self.calls else { return Ok(()) };
+        let left = calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| StoreError::Stopped)
     }
 
     /// Size and version of the object under `key`.
@@ -77,7 +100,8 @@ impl Store {
     /// [`StoreError::NotFound`], [`StoreError::NoStore`], or it cannot be read.
     pub async fn head(&self, key: &str) -> Result<Object, StoreError> {
         key::check(key)?;
-        match &self.0 {
+        self.check_alive()?;
+        match &self.backend {
             Backend::Dir(dir) => dir.head(key).await,
             Backend::S3(bucket) => bucket.head(key).await,
         }
@@ -89,7 +113,8 @@ impl Store {
     /// [`StoreError::TooLarge`] when it is larger than `limit` bytes (no more than that is read), and as for `head`.
     pub async fn get(&self, key: &str, limit: u64) -> Result<(Bytes, ETag), StoreError> {
         key::check(key)?;
-        match &self.0 {
+        self.check_alive()?;
+        match &self.backend {
             Backend::Dir(dir) => dir.get(key, limit).await,
             Backend::S3(bucket) => bucket.get(key, limit).await,
         }
@@ -102,10 +127,11 @@ impl Store {
     /// the range does, and as for `head`.
     pub async fn read_range(&self, key: &str, range: Range<u64>, etag: &ETag) -> Result<Bytes, StoreError> {
         key::check(key)?;
+        self.check_alive()?;
         if range.is_empty() {
             return Ok(Bytes::new());
         }
-        match &self.0 {
+        match &self.backend {
             Backend::Dir(dir) => dir.read_range(key, range, etag).await,
             Backend::S3(bucket) => bucket.read_range(key, range, etag).await,
         }
@@ -119,7 +145,8 @@ impl Store {
     /// It cannot be written.
     pub async fn create(&self, key: &str, body: Bytes) -> Result<bool, StoreError> {
         key::check(key)?;
-        match &self.0 {
+        self.check_alive()?;
+        match &self.backend {
             Backend::Dir(dir) => dir.create(key, body).await,
             Backend::S3(bucket) => bucket.create(key, body).await,
         }
@@ -131,7 +158,8 @@ impl Store {
     /// It cannot be written. [`StoreError::NoObjectLock`]: it cannot be retained.
     pub async fn create_retained(&self, key: &str, body: Bytes) -> Result<bool, StoreError> {
         key::check(key)?;
-        match &self.0 {
+        self.check_alive()?;
+        match &self.backend {
             Backend::Dir(dir) => dir.create(key, body).await,
             Backend::S3(bucket) => bucket.create_retained(key, body).await,
         }
@@ -143,7 +171,8 @@ impl Store {
     /// The file cannot be read ([`StoreError::Source`]), and as for `create_retained`.
     pub async fn create_retained_from_file(&self, key: &str, file: &Path) -> Result<bool, StoreError> {
         key::check(key)?;
-        match &self.0 {
+        self.check_alive()?;
+        match &self.backend {
             Backend::Dir(dir) => dir.create_from_file(key, file).await,
             Backend::S3(bucket) => bucket.create_retained_from_file(key, file).await,
         }
@@ -156,7 +185,8 @@ impl Store {
     /// one). Over a network a lost answer may show as a conflict with oneself: read again before giving up.
     pub async fn swap(&self, key: &str, expected: Option<&ETag>, body: Bytes) -> Result<ETag, StoreError> {
         key::check(key)?;
-        match &self.0 {
+        self.check_alive()?;
+        match &self.backend {
             Backend::Dir(dir) => dir.swap(key, expected, body).await,
             Backend::S3(bucket) => bucket.swap(key, expected, body).await,
         }
@@ -168,10 +198,36 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoStore`], more than a million keys, or it cannot be listed.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        Ok(self.list_dated(prefix).await?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// As [`Self::list`], with when each object was written.
+    ///
+    /// # Errors
+    /// As for `list`.
+    pub async fn list_dated(&self, prefix: &str) -> Result<Vec<(String, SystemTime)>, StoreError> {
         key::check_prefix(prefix)?;
-        match &self.0 {
+        self.check_alive()?;
+        match &self.backend {
             Backend::Dir(dir) => dir.list(prefix).await,
             Backend::S3(bucket) => bucket.list(prefix).await,
+        }
+    }
+
+    /// Deletes every object whose key begins with `prefix`, which is not empty, and, in a bucket that keeps them, all their
+    /// earlier versions. What is not there is no error. Answers with how many were deleted, versions counted each.
+    ///
+    /// # Errors
+    /// One cannot be deleted: those before it are.
+    pub async fn delete_all(&self, prefix: &str) -> Result<usize, StoreError> {
+        key::check_prefix(prefix)?;
+        self.check_alive()?;
+        if prefix.is_empty() {
+            return Err(StoreError::Key { key: String::new(), reason: "everything is not deleted at once" });
+        }
+        match &self.backend {
+            Backend::Dir(dir) => dir.delete_all(prefix).await,
+            Backend::S3(bucket) => bucket.delete_all(prefix).await,
         }
     }
 }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use rustix::fs::OFlags;
@@ -71,8 +72,12 @@ impl Dir {
         .await
     }
 
-    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<(String, SystemTime)>, StoreError> {
         self.run(prefix, |root, prefix| root.list(prefix)).await
+    }
+
+    pub(super) async fn delete_all(&self, prefix: &str) -> Result<usize, StoreError> {
+        self.run(prefix, |root, prefix| root.delete_all(prefix)).await
     }
 
     async fn run<T: Send + 'static>(
@@ -198,7 +203,20 @@ impl Root {
         Ok(etag)
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn delete_all(&self, prefix: &str) -> Result<usize, StoreError> {
+        let keys = self.list(prefix)?;
+        for (key, _) in &keys {
+            let place = self.path.join(key);
+            match fs::remove_file(&place) {
+                Ok(()) => sync_directory(&place).map_err(|error| self.unwritten(key, error))?,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(self.unwritten(key, error)),
+            }
+        }
+        Ok(keys.len())
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<(String, SystemTime)>, StoreError> {
         if !self.path.is_dir() {
             return Err(self.no_store());
         }
@@ -220,7 +238,7 @@ impl Root {
         &self,
         folder: &str,
         prefix: &str,
-        (keys, folders): (&mut Vec<String>, &mut Vec<String>),
+        (keys, folders): (&mut Vec<(String, SystemTime)>, &mut Vec<String>),
     ) -> io::Result<()> {
         let entries = match fs::read_dir(self.path.join(folder)) {
             Ok(entries) => entries,
@@ -238,7 +256,12 @@ impl Root {
             }
             let kind = entry.file_type()?;
             if kind.is_file() && key.starts_with(prefix) {
-                keys.push(key);
+                match entry.metadata().and_then(|about| about.modified()) {
+                    Ok(written) => keys.push((key, written)),
+                    // Deleted by somebody else meanwhile.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
             } else if kind.is_dir() && (key.starts_with(prefix) || prefix.starts_with(&key)) {
                 folders.push(format!("{key}/"));
             }

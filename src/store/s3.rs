@@ -2,6 +2,7 @@
 //! section 7 has the facts). The SDK retries what it sends; what is retried here is what it cannot see: a body that
 //! breaks off, and `409 ConditionalRequestConflict`, which means "two conditional writes met, ask again".
 
+mod erasure;
 mod failure;
 mod upload;
 
@@ -129,20 +130,29 @@ impl Bucket {
         .await
     }
 
-    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<(String, SystemTime)>, StoreError> {
         let request = self.client.list_objects_v2().bucket(&self.name).prefix(self.full(prefix));
         let mut pages = request.into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.failure(prefix).of(error))?;
-            let objects = page.contents().iter().filter_map(|object| object.key()?.strip_prefix(&self.prefix));
-            keys.extend(objects.filter(|key| key::wrong(key).is_none()).map(str::to_owned));
+            let objects = page.contents().iter().filter_map(|object| {
+                let key = object.key()?.strip_prefix(&self.prefix)?;
+                // What does not say when it was written, was written now.
+                let written = object.last_modified().and_then(|time| SystemTime::try_from(*time).ok());
+                Some((key.to_owned(), written.unwrap_or_else(SystemTime::now)))
+            });
+            keys.extend(objects.filter(|(key, _)| key::wrong(key).is_none()));
             if keys.len() > MAX_LISTED {
                 return Err(StoreError::TooMany { store: self.uri(""), limit: MAX_LISTED });
             }
         }
         keys.sort_unstable();
         Ok(keys)
+    }
+
+    pub(super) async fn delete_all(&self, prefix: &str) -> Result<usize, StoreError> {
+        erasure::delete_all(self, prefix).await
     }
 
     /// Writes under a condition. 412, and 404 where a version was expected, are a [`StoreError::Conflict`].
