@@ -1,11 +1,19 @@
 //! One file per verb: runs it. Here errors become lines for people, and exit codes.
 
 pub mod compare;
+pub mod completions;
 pub mod doctor;
+pub mod erase;
 pub mod export;
+pub mod fetch;
+pub mod fsck;
+pub mod gc;
 pub mod healthcheck;
 pub mod inspect;
 pub mod key;
+pub mod list;
+pub mod log;
+pub mod migrate;
 mod new_directory;
 mod new_file;
 pub mod open;
@@ -14,9 +22,14 @@ pub mod predict;
 pub mod promote;
 pub mod publish;
 mod report;
+pub mod rotate;
 pub mod seal;
 pub mod serve;
+pub mod show;
+pub mod sign;
 mod tar_gz;
+pub mod trust;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -49,6 +62,20 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Key(args) => verb(key::run(args)),
         Command::Publish(args) => verb(publish::run(args)),
         Command::Promote(args) => verb(promote::run(args)),
+        Command::Rollback(args) => verb(promote::roll_back(args)),
+        Command::Log(args) => verb(log::run(args)),
+        Command::List(args) => verb(list::run(args)),
+        Command::Show(args) => verb(show::run(args)),
+        Command::Fetch(args) => verb(fetch::run(args)),
+        Command::Fsck(args) => verb(fsck::run(args)),
+        Command::Gc(args) => verb(gc::run(args)),
+        Command::Erase(args) => verb(erase::run(args)),
+        Command::Rotate(args) => verb(rotate::run(*args)),
+        Command::Migrate(args) => verb(migrate::run(args)),
+        Command::Completions(args) => verb(completions::run(args)),
+        Command::Sign(args) => verb(sign::run(args)),
+        Command::Verify(args) => verb(verify::run(args)),
+        Command::Trust(args) => verb(trust::run(args)),
         Command::Export(args) => verb(export::run(args)),
         Command::Predict(args) => verb(predict::run(args)),
         Command::Compare(args) => verb(compare::run(args)),

@@ -3,9 +3,12 @@
 pub mod aws;
 mod checked;
 pub mod compare;
+pub mod completions;
 pub mod doctor;
 pub mod export;
+pub mod fetch;
 pub mod healthcheck;
+pub mod history;
 pub mod key;
 pub mod model;
 pub mod platform;
@@ -13,9 +16,13 @@ pub mod predict;
 pub mod promote;
 pub mod publish;
 pub mod registry;
+pub mod rotate;
 mod sandbox;
 pub mod seal;
 pub mod serve;
+pub mod sign;
+pub mod trust;
+pub mod upkeep;
 
 use std::ffi::OsString;
 
@@ -71,6 +78,34 @@ pub enum Command {
     Publish(publish::PublishArgs),
     /// Move an alias to a version
     Promote(promote::PromoteArgs),
+    /// Move an alias back to the version it pointed to before
+    Rollback(promote::RollbackArgs),
+    /// Show what happened in a registry, and verify it
+    Log(history::LogArgs),
+    /// List models, versions and where aliases point
+    List(history::ListArgs),
+    /// Show one version
+    Show(history::ShowArgs),
+    /// Open a version and write its files, in plain, to a directory
+    Fetch(fetch::FetchArgs),
+    /// Read everything in a registry and name what is wrong with it
+    Fsck(upkeep::FsckArgs),
+    /// List the objects that no version needs, and delete them
+    Gc(upkeep::GcArgs),
+    /// Move every model to a new sealing key, without touching what is sealed
+    Rotate(Box<rotate::RotateArgs>),
+    /// Make a version unreadable for ever, by deleting its keys
+    Erase(upkeep::EraseArgs),
+    /// Sign a registry from before there were signatures
+    Migrate(upkeep::MigrateArgs),
+    /// Write a completion script for a shell
+    Completions(completions::CompletionsArgs),
+    /// Sign a model directory, in the format of OpenSSF Model Signing
+    Sign(sign::SignArgs),
+    /// Verify a model directory's signatures
+    Verify(sign::VerifyArgs),
+    /// Write a trust policy: who may sign models, and who may publish them
+    Trust(trust::TrustPolicyArgs),
     /// Write a sealed version as SageMaker mounts it: a directory or a model.tar.gz
     Export(export::ExportArgs),
     /// Run a model on files, as the server would

@@ -1,26 +1,36 @@
 //! Models by name: versions, aliases, publish, promote, fetch, export. Where bytes, keys and format meet.
 //!
 //! A bundle's files are sealed under an artifact key, which a keyslot holds sealed under a KEK. A log says which artifact
-//! is which version and where aliases point; its entries are in-toto Statements, unsigned so far. `docs/REGISTRY.md`
-//! describes every object.
+//! is which version and where aliases point; its entries are in-toto Statements, signed where there is a signing key.
+//! `docs/FORMAT.md` describes every object.
 
 mod alias;
 mod artifact;
+mod authority;
 mod blob;
 mod directory;
+mod erase;
 mod error;
 mod export;
 mod fetch;
 mod file_index;
+mod fsck;
+mod garbage;
+mod history;
 mod keyslot;
 mod layout;
 mod log;
+mod migrate;
 mod mount;
 mod promote;
 mod publish;
 mod reference;
+mod rotate;
 mod statement;
 mod timestamp;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 
@@ -29,14 +39,22 @@ use crate::keys::{KeySource, Keys};
 use crate::store::{Location, Store};
 
 pub use artifact::ARTIFACT_NAMESPACE;
-pub use directory::read_directory;
+pub use authority::Authority;
+pub use directory::{digests, read_directory};
+pub use erase::Erased;
 pub use error::{RegistryError, Stage};
 pub use export::{Copying, Export, ExportedObject};
 pub use file_index::{MAX_FILES, MAX_PATH_LEN, MAX_TOTAL_LEN};
+pub use fsck::{Checkup, Fault};
+pub use garbage::Unneeded;
+pub use history::{Change, Record, Standing, Version, find_version, history, verify_log};
+pub use migrate::Migrated;
 pub use mount::{fetch_mount, is_sealed_mount, mount_len};
 pub use promote::Promoted;
 pub use publish::{Progress, Published};
 pub use reference::{AliasName, DEFAULT_ALIAS, MAX_NAME_LEN, ModelRef, Selector};
+pub use rotate::{Hanging, Rotated};
+pub use timestamp::now;
 
 /// A version opened in memory.
 pub struct Fetched {
@@ -50,7 +68,7 @@ pub struct Fetched {
     pub digest: String,
     /// Whether the files were sealed. Only a mounted model may be plain, and only where that is allowed.
     pub sealed: bool,
-    /// Whether somebody's signature was verified. Entries bear none yet, so it is `false` and users are told.
+    /// Whether the signatures that a trust policy asks for were verified. Without a policy it is `false`, and users are told.
     pub signed: bool,
 }
 
@@ -60,6 +78,8 @@ pub struct Registry {
     pub store: Store,
     /// The KEKs.
     pub keys: Keys,
+    /// Who is trusted, and who signs.
+    pub authority: Authority,
 }
 
 impl Registry {
@@ -72,7 +92,8 @@ impl Registry {
         key: &KeySource,
         aws: &aws_config::SdkConfig,
     ) -> Result<Self, RegistryError> {
-        Ok(Self { store: Store::open(location, aws), keys: Keys::open(key, aws).await? })
+        let (store, keys) = (Store::open(location, aws), Keys::open(key, aws).await?);
+        Ok(Self { store, keys, authority: Authority::default() })
     }
 
     /// Resolves `model`, fetches its sealed files in parallel and opens them in memory. Every file's digest is compared
@@ -106,20 +127,120 @@ impl Registry {
         publish::publish(self, &release, progress).boxed().await
     }
 
+    /// Gives every version a keyslot under the next KEK of the registry's secret, or the one of `to`, which seals from then
+    /// on; no sealed file is touched. `progress` is told how many of how many are done. Interrupted at any moment every
+    /// version opens, and the rotation may be run again.
+    ///
+    /// # Errors
+    /// A version does not open, the key service or the store refuses. [`crate::keys::KeyError::NoSuccessor`]: a key file.
+    pub async fn rotate(
+        &self,
+        to: Option<&Keys>,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Rotated, RegistryError> {
+        rotate::rotate(self, to, progress).boxed().await
+    }
+
+    /// What hangs on which KEK.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn key_status(&self) -> Result<BTreeMap<String, Hanging>, RegistryError> {
+        rotate::status(self).boxed().await
+    }
+
+    /// Deletes every keyslot under the KEK `name`, if each version opens under the current one.
+    ///
+    /// # Errors
+    /// [`RegistryError::Retiring`]: one does not. The store, the key service.
+    pub async fn retire_key(&self, name: &str) -> Result<usize, RegistryError> {
+        rotate::retire(self, name).boxed().await
+    }
+
+    /// Reads everything there is, and answers with what is wrong with it. `progress` is told of bytes as they are read.
+    ///
+    /// # Errors
+    /// The store or the key service does not answer.
+    pub async fn fsck(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<Checkup, RegistryError> {
+        fsck::fsck(self, progress).boxed().await
+    }
+
     /// Moves the alias `alias` of the model to the version that `model` names. Interrupted between the log entry and the
     /// alias object, the next writer completes it.
     ///
     /// # Errors
     /// No such version, or the store.
     pub async fn promote(&self, model: &ModelRef, alias: &str) -> Result<Promoted, RegistryError> {
-        promote(&self.store, model, &alias.parse()?).await
+        promote(&self.store, &self.authority, model, &alias.parse()?).await
     }
+}
+
+/// Makes a version unreadable for ever: the log says so, then every keyslot of it is deleted, with all earlier versions of
+/// those objects. No alias may point to it. Interrupted, it may be repeated.
+///
+/// # Errors
+/// No such version, [`RegistryError::InUse`], or the store.
+pub async fn erase(store: &Store, authority: &Authority, model: &ModelRef) -> Result<Erased, RegistryError> {
+    erase::erase(store, authority, model).boxed().await
+}
+
+/// What [`erase`] would do.
+///
+/// # Errors
+/// As for `erase`.
+pub async fn plan_erase(store: &Store, authority: &Authority, model: &ModelRef) -> Result<Erased, RegistryError> {
+    erase::plan(store, authority, model).boxed().await
+}
+
+/// The objects that no version needs and that are `grace` old.
+///
+/// # Errors
+/// The log cannot be read, or the store.
+pub async fn unneeded(store: &Store, authority: &Authority, grace: Duration) -> Result<Vec<Unneeded>, RegistryError> {
+    garbage::list(store, authority, grace).boxed().await
+}
+
+/// Deletes an object that [`unneeded`] answered with, and its earlier versions.
+///
+/// # Errors
+/// The store: it may be retained.
+pub async fn delete(store: &Store, object: &Unneeded) -> Result<(), RegistryError> {
+    garbage::delete(store, object).boxed().await
+}
+
+/// Says in signed entries what only unsigned ones say: every version and every alias. What was sealed stays as it is; the
+/// digest that names a version is another, for it is the one of its register entry.
+///
+/// # Errors
+/// The log cannot be read or written, or the policy does not name the keys that sign.
+pub async fn migrate(store: &Store, authority: &Authority) -> Result<Migrated, RegistryError> {
+    migrate::migrate(store, authority).boxed().await
 }
 
 /// As [`Registry::promote`], which needs no key.
 ///
 /// # Errors
 /// No such version, or the store. [`RegistryError::Lagging`]: the move is in the log, the alias object did not follow.
-pub async fn promote(store: &Store, model: &ModelRef, alias: &AliasName) -> Result<Promoted, RegistryError> {
-    promote::promote(store, model, alias).boxed().await
+pub async fn promote(
+    store: &Store,
+    authority: &Authority,
+    model: &ModelRef,
+    alias: &AliasName,
+) -> Result<Promoted, RegistryError> {
+    promote::promote(store, authority, model, alias).boxed().await
+}
+
+/// Moves the alias `alias` of `model` back to the version that it pointed to before its newest move: a new entry, so that
+/// the log says so.
+///
+/// # Errors
+/// No such alias, it never moved ([`RegistryError::NothingBefore`]), somebody else moves it now ([`RegistryError::Moved`]),
+/// or the store; [`RegistryError::Lagging`] as for [`promote`].
+pub async fn roll_back(
+    store: &Store,
+    authority: &Authority,
+    model: &str,
+    alias: &AliasName,
+) -> Result<Promoted, RegistryError> {
+    promote::roll_back(store, authority, model, alias).boxed().await
 }

@@ -87,3 +87,14 @@ fn every_metric_is_documented() {
         .collect();
     assert!(missing.is_empty(), "docs/API.md does not name {missing:?}");
 }
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let page = text("docs/THREAT-MODEL.md");
+    let named: Vec<&str> = page.split('`').skip(1).step_by(2).filter(|word| word.contains("::")).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named.into_iter().filter(|name| *name != "FILE::TEST") {
+        let (file, test) = name.split_once("::").unwrap();
+        assert!(text(&format!("tests/{file}.rs")).contains(&format!("fn {test}(")), "{name}");
+    }
+}

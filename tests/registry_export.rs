@@ -11,7 +11,8 @@ use std::process::Command;
 use strongroom::bundle::Files;
 use strongroom::keys::Keys;
 use strongroom::registry::{
-    Export, ExportedObject, Fetched, MAX_FILES, RegistryError, Stage, fetch_mount, is_sealed_mount, mount_len,
+    Authority, Export, ExportedObject, Fetched, MAX_FILES, RegistryError, Stage, fetch_mount, is_sealed_mount,
+    mount_len,
 };
 use strongroom::store::{Store, StoreError};
 use support::{Place, chain, files, flip, key_file, model, overwrite, publish, publish_live};
@@ -22,7 +23,7 @@ const PART: usize = 8 << 20;
 
 /// Writes an export as `strongroom export` does, but for the care.
 async fn export(store: &Store, name: &str, root: &Path) -> Result<(), RegistryError> {
-    let export = Export::find(store, &model(name)).await?;
+    let export = Export::find(store, &Authority::default(), &model(name)).await?;
     for object in &export.objects {
         write(root, &export, object).await?;
     }
@@ -68,7 +69,7 @@ impl Mount {
     }
 
     async fn fetch(&self) -> Result<Fetched, RegistryError> {
-        fetch_mount(&self.root(), Some(&self.keys), false).await
+        fetch_mount(&self.root(), Some(&self.keys), &Authority::default(), false).await
     }
 
     async fn refused(&self) -> RegistryError {
@@ -107,7 +108,7 @@ async fn what_was_exported_is_mounted_byte_for_byte() {
     for (at, name) in ["model", "model:live", "model:1.0.0", &format!("model@sha256:{digest}")].iter().enumerate() {
         let root = place.scratch.path().join(format!("mount-{at}"));
         export(&registry.store, name, &root).await.unwrap();
-        let fetched = fetch_mount(&root, Some(&registry.keys), false).await.unwrap();
+        let fetched = fetch_mount(&root, Some(&registry.keys), &Authority::default(), false).await.unwrap();
         assert!(fetched.files == files, "{name}");
         assert_eq!((fetched.name.as_str(), fetched.version.as_str()), ("model", "1.0.0"));
         assert_eq!((fetched.digest.as_str(), fetched.sealed, fetched.signed), (digest.as_str(), true, false));
@@ -131,7 +132,7 @@ async fn an_export_holds_one_versions_objects_as_they_are_and_nothing_else() {
         assert_eq!(fs::read(exported).unwrap(), fs::read(object).unwrap());
     }
     assert_eq!(fs::read(root.join("entry.json")).unwrap(), fs::read(&place.objects("log")[0]).unwrap());
-    let exported = Export::find(&registry.store, &model("model:1.0.0")).await.unwrap();
+    let exported = Export::find(&registry.store, &Authority::default(), &model("model:1.0.0")).await.unwrap();
     assert_eq!(exported.objects.len(), of_one.len() + 1);
     assert!(exported.objects.is_sorted_by(|a, b| a.key < b.key));
     assert_eq!(exported.total_len(), exported.objects.iter().map(|object| object.len).sum::<u64>());
@@ -147,7 +148,7 @@ async fn every_keyslot_of_the_version_goes_along() {
     let root = mount.place.scratch.path().join("again");
     export(&mount.place.open().await.store, "model", &root).await.unwrap();
     assert_eq!(fs::read_dir(root.join(format!("keyslots/{}", mount.names("keyslots")[0]))).unwrap().count(), 21);
-    assert!(fetch_mount(&root, Some(&mount.keys), false).await.unwrap().files == mount.files);
+    assert!(fetch_mount(&root, Some(&mount.keys), &Authority::default(), false).await.unwrap().files == mount.files);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,15 +178,15 @@ async fn a_missing_object_is_named_before_anything_is_copied() {
     let blob = mount.place.objects("blobs").pop().unwrap();
     let aside = mount.place.scratch.path().join("aside");
     fs::rename(&blob, &aside).unwrap();
-    let error = Export::find(&store, &model("model")).await.err().unwrap();
+    let error = Export::find(&store, &Authority::default(), &model("model")).await.err().unwrap();
     let missing = matches!(&error, RegistryError::Store { source: StoreError::NotFound { .. }, .. });
     assert!(missing && chain(&error).contains(blob.file_name().unwrap().to_str().unwrap()), "{}", chain(&error));
     fs::rename(&aside, &blob).unwrap();
     fs::remove_file(mount.place.only_object("keyslots")).unwrap();
-    let error = Export::find(&store, &model("model")).await.err().unwrap();
+    let error = Export::find(&store, &Authority::default(), &model("model")).await.err().unwrap();
     assert!(matches!(&error, RegistryError::Damaged { stage: Stage::Keyslot, .. }), "{}", chain(&error));
     for name in ["model:2.0.0", "other", "model:canary"] {
-        let error = Export::find(&store, &model(name)).await.err().unwrap();
+        let error = Export::find(&store, &Authority::default(), &model(name)).await.err().unwrap();
         assert!(matches!(error, RegistryError::NoVersion { .. } | RegistryError::NoAlias { .. }), "{}", chain(&error));
     }
 }
@@ -193,7 +194,7 @@ async fn a_missing_object_is_named_before_anything_is_copied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_changes_after_it_was_looked_at_is_refused() {
     let mount = Mount::new().await;
-    let export = Export::find(&mount.place.open().await.store, &model("model")).await.unwrap();
+    let export = Export::find(&mount.place.open().await.store, &Authority::default(), &model("model")).await.unwrap();
     let blob = mount.place.objects("blobs").pop().unwrap();
     flip(&blob, 0);
     let object = export.objects.iter().find(|object| blob.ends_with(&object.key)).unwrap();
@@ -205,7 +206,8 @@ async fn an_object_that_changes_after_it_was_looked_at_is_refused() {
 async fn a_keyslot_too_large_to_be_one_is_not_exported() {
     let mount = Mount::new().await;
     overwrite(&mount.place.only_object("keyslots"), &vec![0; 1 << 20]);
-    let error = Export::find(&mount.place.open().await.store, &model("model")).await.err().unwrap();
+    let error =
+        Export::find(&mount.place.open().await.store, &Authority::default(), &model("model")).await.err().unwrap();
     let too_large = matches!(&error, RegistryError::Store { source: StoreError::TooLarge { .. }, .. });
     assert!(too_large && chain(&error).contains("keyslots/"), "{}", chain(&error));
 }
@@ -218,7 +220,9 @@ async fn a_mount_without_a_model_is_told_with_what_was_expected() {
     let empty = folder.path().join("empty");
     fs::create_dir_all(empty.join("export")).unwrap();
     for path in [missing, file, empty] {
-        for error in [fetch_mount(&path, None, true).await.err().unwrap(), mount_len(&path).unwrap_err()] {
+        for error in
+            [fetch_mount(&path, None, &Authority::default(), true).await.err().unwrap(), mount_len(&path).unwrap_err()]
+        {
             assert!(
                 matches!(&error, RegistryError::NoModel { path: named, .. } if *named == path),
                 "{}",
@@ -234,12 +238,12 @@ async fn a_mount_without_a_model_is_told_with_what_was_expected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sealed_mount_needs_its_key() {
     let mount = Mount::new().await;
-    let error = fetch_mount(&mount.root(), None, false).await.err().unwrap();
+    let error = fetch_mount(&mount.root(), None, &Authority::default(), false).await.err().unwrap();
     assert!(matches!(&error, RegistryError::NoKey { path } if *path == mount.root()), "{}", chain(&error));
     assert!(error.remedy().unwrap().contains("STRONGROOM_KEY"));
     let path = key_file(mount.place.scratch.path(), "other", 8);
     let other = Keys::open(&strongroom::keys::KeySource::File(path), &mount.place.aws).await.unwrap();
-    let error = fetch_mount(&mount.root(), Some(&other), false).await.err().unwrap();
+    let error = fetch_mount(&mount.root(), Some(&other), &Authority::default(), false).await.err().unwrap();
     assert!(matches!(error, RegistryError::WrongKey { .. }), "{}", chain(&error));
 }
 
@@ -248,7 +252,7 @@ async fn a_manifest_beside_a_register_entry_does_not_make_a_mount_a_plain_one() 
     let mount = Mount::new().await;
     fs::write(mount.root().join("model.toml"), "name = \"other\"").unwrap();
     assert!(mount.fetch().await.unwrap().sealed);
-    let error = fetch_mount(&mount.root(), None, true).await.err().unwrap();
+    let error = fetch_mount(&mount.root(), None, &Authority::default(), true).await.err().unwrap();
     assert!(matches!(error, RegistryError::NoKey { .. }), "{}", chain(&error));
 }
 
@@ -338,7 +342,7 @@ async fn the_mount_itself_may_be_a_link() {
     let mount = Mount::new().await;
     let link = mount.place.scratch.path().join("link");
     symlink(mount.root(), &link).unwrap();
-    assert!(fetch_mount(&link, Some(&mount.keys), false).await.unwrap().files == mount.files);
+    assert!(fetch_mount(&link, Some(&mount.keys), &Authority::default(), false).await.unwrap().files == mount.files);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -364,11 +368,11 @@ async fn a_plain_bundle_is_refused_unless_it_is_allowed() {
     let mount = Mount::new().await;
     let plain = plain();
     for keys in [None, Some(&mount.keys)] {
-        let error = fetch_mount(plain.path(), keys, false).await.err().unwrap();
+        let error = fetch_mount(plain.path(), keys, &Authority::default(), false).await.err().unwrap();
         assert!(matches!(&error, RegistryError::Unsealed { path } if path == plain.path()), "{}", chain(&error));
         let remedy = error.remedy().unwrap();
         assert!(remedy.contains("strongroom export") && remedy.contains("STRONGROOM_ALLOW_UNSEALED=true"), "{remedy}");
-        let fetched = fetch_mount(plain.path(), keys, true).await.unwrap();
+        let fetched = fetch_mount(plain.path(), keys, &Authority::default(), true).await.unwrap();
         assert_eq!((fetched.name.as_str(), fetched.sealed, fetched.signed), ("iris-random-forest", false, false));
         assert_eq!(fetched.files, strongroom::registry::read_directory(plain.path()).unwrap());
         let len: usize = fetched.files.values().map(bytes::Bytes::len).sum();
@@ -388,7 +392,7 @@ async fn the_digest_of_a_plain_bundle_is_what_sha256sum_says() {
     let command = "find -L * -type f ! -path '*/.*' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum";
     let said = Command::new("sh").args(["-c", command]).current_dir(plain.path()).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
-    let fetched = fetch_mount(plain.path(), None, true).await.unwrap();
+    let fetched = fetch_mount(plain.path(), None, &Authority::default(), true).await.unwrap();
     assert_eq!(format!("{}  -\n", fetched.digest), said);
     assert!(fs::read_to_string("docs/REGISTRY.md").unwrap().contains(command), "the document says another");
 }
@@ -397,13 +401,16 @@ async fn the_digest_of_a_plain_bundle_is_what_sha256sum_says() {
 async fn a_plain_directory_that_is_no_bundle_is_told_as_one() {
     let plain = plain();
     fs::write(plain.path().join("model.toml"), "name = 1").unwrap();
-    let error = fetch_mount(plain.path(), None, true).await.err().unwrap();
+    let error = fetch_mount(plain.path(), None, &Authority::default(), true).await.err().unwrap();
     assert!(matches!(&error, RegistryError::Bundle { path, .. } if path == plain.path()), "{}", chain(&error));
     assert!(error.remedy().unwrap().contains("docs/MODELS.md"));
     let outside = TempDir::new().unwrap();
     fs::write(outside.path().join("secret"), "s").unwrap();
     symlink(outside.path().join("secret"), plain.path().join("weights.bin")).unwrap();
-    for error in [fetch_mount(plain.path(), None, true).await.err().unwrap(), mount_len(plain.path()).unwrap_err()] {
+    for error in [
+        fetch_mount(plain.path(), None, &Authority::default(), true).await.err().unwrap(),
+        mount_len(plain.path()).unwrap_err(),
+    ] {
         assert!(matches!(error, RegistryError::Unfit { .. }), "{}", chain(&error));
     }
 }

@@ -13,7 +13,7 @@ use std::io::Write;
 use moto::{moto, sdk_at};
 use scripted::{Scripted, Service};
 use strongroom::keys::{KeyError, KeySource};
-use strongroom::registry::{Export, Registry, RegistryError, Stage, fetch_mount};
+use strongroom::registry::{Authority, Export, Registry, RegistryError, Stage, fetch_mount};
 use strongroom::store::{Location, StoreError};
 use support::{Place, chain, files, model, publish, publish_live};
 use tempfile::TempDir;
@@ -51,7 +51,7 @@ async fn what_a_bucket_holds_is_exported_and_mounted() {
     let (registry, files) = (place.open().await, files(1, &[0, 1_000, (17 << 20) + 3]));
     publish_live(&registry, "1.0.0", &files).await;
     let root = place.scratch.path().join("mount");
-    let export = Export::find(&registry.store, &model("model")).await.unwrap();
+    let export = Export::find(&registry.store, &Authority::default(), &model("model")).await.unwrap();
     for object in &export.objects {
         let (mut copying, path) = (export.copy(object), root.join(&object.key));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -60,7 +60,7 @@ async fn what_a_bucket_holds_is_exported_and_mounted() {
             file.write_all(&part).unwrap();
         }
     }
-    let fetched = fetch_mount(&root, Some(&registry.keys), false).await.unwrap();
+    let fetched = fetch_mount(&root, Some(&registry.keys), &Authority::default(), false).await.unwrap();
     assert!(fetched.files == files);
     assert_eq!(fetched.digest, registry.fetch(&model("model:1.0.0")).await.unwrap().digest);
 }
@@ -87,8 +87,8 @@ async fn locks(place: &Place, name: &str) -> Vec<(String, Option<(String, i64)>)
 #[tokio::test(flavor = "multi_thread")]
 async fn sealed_files_and_log_entries_are_retained_and_keyslots_never() {
     let place = bucket("retained").await;
-    let Registry { store, keys } = place.open().await;
-    let registry = Registry { store: store.retaining("governance:30".parse().unwrap()).unwrap(), keys };
+    let Registry { store, keys, authority } = place.open().await;
+    let registry = Registry { store: store.retaining("governance:30".parse().unwrap()).unwrap(), keys, authority };
     publish_live(&registry, "1.0.0", &files(1, &[1_000])).await;
     let locks = locks(&place, "retained").await;
     for (key, lock) in &locks {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::new_directory::NewDirectory;
+use super::new_directory::{NewDirectory, Readers};
 use super::new_file::NewFile;
 use super::tar_gz::TarGz;
 use crate::config::export::{ExportArgs, ExportTarget};
@@ -18,10 +18,10 @@ use crate::registry::{Export, ExportedObject};
 /// There is no such version, an object of it is missing or damaged, or OUT exists or cannot be written.
 pub async fn run(args: ExportArgs) -> anyhow::Result<()> {
     let target = args.target()?;
-    let store = args.store.open().await?;
+    let (store, authority) = (args.store.open().await?, args.store.trust.authority()?);
     // First: that something is there already is known before anything is read.
     let mut output = Output::create(&target, args.force)?;
-    let export = Export::find(&store, &args.model).await?;
+    let export = Export::find(&store, &authority, &args.model).await?;
     copy(&export, &mut output).await?;
     output.keep()?;
     print(&export, &target, args.json)
@@ -53,7 +53,7 @@ enum Output {
 impl Output {
     fn create(target: &ExportTarget, force: bool) -> anyhow::Result<Self> {
         Ok(match target {
-            ExportTarget::Directory(path) => Self::Directory(NewDirectory::create(path)?),
+            ExportTarget::Directory(path) => Self::Directory(NewDirectory::create(path, Readers::Everyone)?),
             ExportTarget::Archive(path) => Self::Archive(TarGz::new(NewFile::create(path, force)?)),
         })
     }

@@ -1,10 +1,12 @@
-//! `strongroom key new`: makes a sealing key.
+//! `strongroom key new` and `strongroom key public`: makes keys, and shows the public half of one that signs.
 
 use std::io::Write;
+use std::path::Path;
 
-use crate::config::aws;
-use crate::config::key::{Key, KeyNew, KeyVerb};
+use crate::config::key::{Key, KeyNew, KeyPublic, KeyVerb};
+use crate::config::{aws, sign};
 use crate::keys::{self, KEK_NAMESPACE};
+use crate::signer;
 
 /// Runs the verb.
 ///
@@ -12,7 +14,9 @@ use crate::keys::{self, KEK_NAMESPACE};
 /// There is a key at the place already, or it cannot be written.
 pub async fn run(args: Key) -> anyhow::Result<()> {
     match args.verb {
+        KeyVerb::New(KeyNew { signing: true, output: Some(output), json, .. }) => new_signing(&output, json).await,
         KeyVerb::New(args) => new(&args).await,
+        KeyVerb::Public(args) => public(&args).await,
     }
 }
 
@@ -28,4 +32,24 @@ async fn new(args: &KeyNew) -> anyhow::Result<()> {
         false => writeln!(out, "{}", kek.name)?,
     }
     Ok(())
+}
+
+async fn new_signing(place: &Path, json: bool) -> anyhow::Result<()> {
+    let key = signer::create(place).await?;
+    let mut out = std::io::stdout().lock();
+    match json {
+        true => {
+            let place = format!("file:{}", place.display());
+            let made = serde_json::json!({"key": place, "fingerprint": key.fingerprint(), "public_key": key.pem()});
+            writeln!(out, "{made}")?;
+        }
+        false => writeln!(out, "{}", key.fingerprint())?,
+    }
+    Ok(())
+}
+
+async fn public(args: &KeyPublic) -> anyhow::Result<()> {
+    let signers = sign::open(&[args.source()?]).await?;
+    let pem = signers.iter().map(|signer| signer.public_key().pem()).collect::<String>();
+    Ok(write!(std::io::stdout().lock(), "{pem}")?)
 }

@@ -9,10 +9,34 @@ use anyhow::{Context, bail};
 
 use super::new_file::{directory, sync_folder, temporary_name};
 
+/// Who may read a new directory, whatever the mask says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readers {
+    /// What reads it later may run as another user.
+    Everyone,
+    /// It holds what is to stay secret.
+    OwnerAlone,
+}
+
+impl Readers {
+    fn folder_mode(self) -> u32 {
+        match self {
+            Self::Everyone => 0o755,
+            Self::OwnerAlone => 0o700,
+        }
+    }
+
+    fn file_mode(self) -> u32 {
+        match self {
+            Self::Everyone => 0o644,
+            Self::OwnerAlone => 0o600,
+        }
+    }
+}
+
 /// A directory in the making beside its place. Dropped, it is gone; killed, it stays under a name of its own.
-///
-/// Others may read it, whatever the mask says: what reads it later may run as another user.
 pub(super) struct NewDirectory {
+    readers: Readers,
     temporary: PathBuf,
     target: PathBuf,
     /// Whether it has its place.
@@ -25,14 +49,14 @@ pub(super) struct NewDirectory {
 
 impl NewDirectory {
     /// Begins a directory that is to become `target`, which is not there yet, or is an empty directory.
-    pub(super) fn create(target: &Path) -> anyhow::Result<Self> {
+    pub(super) fn create(target: &Path, readers: Readers) -> anyhow::Result<Self> {
         if target.symlink_metadata().is_ok() && !is_empty_directory(target) {
             bail!("{} exists already and is no empty directory: name another one, or remove it", target.display());
         }
         let temporary = temporary_name(target);
-        make_folder(&temporary).with_context(|| format!("{} cannot be made", target.display()))?;
+        make_folder(&temporary, readers).with_context(|| format!("{} cannot be made", target.display()))?;
         let folders = vec![temporary.clone()];
-        Ok(Self { temporary, target: target.to_owned(), kept: false, file: None, folders })
+        Ok(Self { readers, temporary, target: target.to_owned(), kept: false, file: None, folders })
     }
 
     /// Begins the file `path`, relative to the directory; the one before it is complete.
@@ -40,8 +64,8 @@ impl NewDirectory {
         self.end_file()?;
         let place = self.temporary.join(path);
         self.make_folders_of(&place)?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&place)?;
-        file.set_permissions(Permissions::from_mode(0o644))?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(self.readers.file_mode()).open(&place)?;
+        file.set_permissions(Permissions::from_mode(self.readers.file_mode()))?;
         self.file = Some(file);
         Ok(())
     }
@@ -65,7 +89,7 @@ impl NewDirectory {
         let missing: Vec<PathBuf> =
             place.ancestors().skip(1).take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
         for folder in missing.into_iter().rev() {
-            make_folder(&folder)?;
+            make_folder(&folder, self.readers)?;
             self.folders.push(folder);
         }
         Ok(())
@@ -98,9 +122,9 @@ impl Drop for NewDirectory {
 }
 
 /// The mask may take bits from what is asked for at first.
-fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o755).create(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o755))
+fn make_folder(path: &Path, readers: Readers) -> io::Result<()> {
+    DirBuilder::new().mode(readers.folder_mode()).create(path)?;
+    fs::set_permissions(path, Permissions::from_mode(readers.folder_mode()))
 }
 
 fn is_empty_directory(path: &Path) -> bool {

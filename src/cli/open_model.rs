@@ -28,9 +28,9 @@ pub(super) async fn open(source: ModelSource, store: ModelStoreArgs) -> anyhow::
     let files = match source {
         ModelSource::Registered(model) => store.check()?.open().await?.fetch(&model).await?.files,
         ModelSource::Directory(path) if is_sealed_mount(&path) => {
-            let key = store.key()?;
+            let (authority, key) = (store.trust.authority()?, store.key()?);
             let keys = Keys::open(&key, &aws::load(key.is_on_aws()).await).await?;
-            fetch_mount(&path, Some(&keys), false).await?.files
+            fetch_mount(&path, Some(&keys), &authority, false).await?.files
         }
         // The user's own directory on the user's own machine: nobody's leave is needed to read it.
         ModelSource::Directory(path) => spawn_blocking(move || read_directory(&path)).await??,

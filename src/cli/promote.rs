@@ -1,10 +1,11 @@
-//! `strongroom promote MODEL --alias ALIAS`: an alias moves to a version.
+//! `strongroom promote MODEL --alias ALIAS` and `strongroom rollback NAME:ALIAS`: an alias moves to a version.
 
 use std::io::Write;
 
 use serde_json::json;
 
-use crate::config::promote::PromoteArgs;
+use super::sign::with_signers;
+use crate::config::promote::{PromoteArgs, RollbackArgs};
 use crate::registry::{self, Promoted};
 
 /// Runs the verb.
@@ -13,7 +14,20 @@ use crate::registry::{self, Promoted};
 /// There is no such version, or the registry cannot be read or written.
 pub async fn run(args: PromoteArgs) -> anyhow::Result<()> {
     let store = args.retention.on(args.store.open().await?)?;
-    let promoted = registry::promote(&store, &args.model, &args.alias).await?;
+    let authority = with_signers(args.store.trust.authority()?, &args.signers).await?;
+    let promoted = registry::promote(&store, &authority, &args.model, &args.alias).await?;
+    print(&mut std::io::stdout().lock(), &promoted, args.json)
+}
+
+/// Runs `rollback`.
+///
+/// # Errors
+/// There is no such alias or nothing before it, or the registry cannot be read or written.
+pub async fn roll_back(args: RollbackArgs) -> anyhow::Result<()> {
+    let (model, alias) = args.alias()?;
+    let store = args.retention.on(args.store.open().await?)?;
+    let authority = with_signers(args.store.trust.authority()?, &args.signers).await?;
+    let promoted = registry::roll_back(&store, &authority, model, &alias).await?;
     print(&mut std::io::stdout().lock(), &promoted, args.json)
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::promote;
+use super::sign::with_signers;
 use crate::bundle::{Bundle, Files};
 use crate::config::publish::PublishArgs;
 use crate::predict::Predictor;
@@ -19,8 +20,9 @@ use crate::registry::{AliasName, ModelRef, Promoted, Published, Registry, Regist
 /// # Errors
 /// The directory is no bundle that loads and passes its self-test; or it cannot be published or promoted.
 pub async fn run(args: PublishArgs) -> anyhow::Result<()> {
-    let Registry { store, keys } = args.store.check()?.open().await?;
-    let registry = Registry { store: args.retention.on(store)?, keys };
+    let Registry { store, keys, authority } = args.store.check()?.open().await?;
+    let authority = with_signers(authority, &args.signers).await?;
+    let registry = Registry { store: args.retention.on(store)?, keys, authority };
     let directory = args.directory.clone();
     let checked = spawn_blocking(move || check(directory)).await??;
     let published = publish(&registry, &checked).await?;
@@ -66,7 +68,11 @@ async fn publish(registry: &Registry, checked: &Checked) -> anyhow::Result<Publi
 /// What is published is told before anything else can fail.
 async fn finish(registry: &Registry, published: &Published, alias: Option<&AliasName>) -> anyhow::Result<()> {
     let Published { name, version, digest, already, .. } = published;
-    let what = if *already { "was published already, with the same content" } else { "published, unsigned" };
+    let what = match (already, registry.authority.signers.is_empty()) {
+        (true, _) => "was published already, with the same content",
+        (false, true) => "published, unsigned",
+        (false, false) => "published, signed",
+    };
     writeln!(std::io::stdout().lock(), "{name}:{version} {what}\n{name}@sha256:{digest}")?;
     let Some(alias) = alias else { return Ok(()) };
     let promoted = promote_to(registry, published, alias).await?;
@@ -89,5 +95,5 @@ async fn finish_as_json(registry: &Registry, published: &Published, alias: Optio
 
 async fn promote_to(registry: &Registry, published: &Published, alias: &AliasName) -> Result<Promoted, RegistryError> {
     let model = ModelRef::version(&published.name, &published.version)?;
-    crate::registry::promote(&registry.store, &model, alias).await
+    crate::registry::promote(&registry.store, &registry.authority, &model, alias).await
 }

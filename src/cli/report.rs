@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::config::SettingsError;
-use crate::{bundle, http, keys, model, registry, sealed, serve, store};
+use crate::{bundle, http, keys, model, registry, sealed, serve, signed, signer, store};
 
 /// What clap has to say: help and version on stdout with code 0, else on stderr with code 2.
 pub(super) fn usage(error: &clap::Error) -> ExitCode {
@@ -37,6 +37,8 @@ fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| of(error, registry::RegistryError::remedy))
         .or_else(|| of(error, keys::KeyError::remedy))
         .or_else(|| of(error, |error: &store::StoreError| error.remedy().map(str::to_owned)))
+        .or_else(|| of(error, signer::SignerError::remedy))
+        .or_else(|| of(error, |error: &signed::SignatureError| Some(error.remedy().to_owned())))
         .or_else(|| of(error, sealed::OpenError::remedy))
         .or_else(|| of(error, |error: &bundle::BundleError| error.remedy().map(str::to_owned)))
         .or_else(|| of(error, model::LoadError::remedy))

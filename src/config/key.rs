@@ -6,8 +6,9 @@ use clap::{Args, Subcommand};
 
 use super::checked::{Checked, SettingsError};
 use crate::keys::KeySource;
+use crate::signer::SignerSource;
 
-/// Makes sealing keys.
+/// Makes keys.
 #[derive(Debug, Args)]
 pub struct Key {
     /// What to do.
@@ -18,8 +19,10 @@ pub struct Key {
 /// What `strongroom key` can do.
 #[derive(Debug, Subcommand)]
 pub enum KeyVerb {
-    /// Make a new sealing key of 32 random bytes and print its name
+    /// Make a new sealing key of 32 random bytes and print its name; or a signing key
     New(KeyNew),
+    /// Print a signing key's public half in PEM
+    Public(KeyPublic),
 }
 
 /// Arguments of `strongroom key new`.
@@ -31,9 +34,30 @@ pub struct KeyNew {
     /// New secret, whose first version the key becomes
     #[arg(long, value_name = "secretsmanager:NAME")]
     to: Option<Checked<KeySource>>,
+    /// Make a signing key (ECDSA on P-256, PKCS#8 in PEM) and print its fingerprint
+    #[arg(long, requires = "output")]
+    pub signing: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `strongroom key public`.
+#[derive(Debug, Args)]
+pub struct KeyPublic {
+    /// The signing key: file:PATH or kms:ID-or-ARN
+    #[arg(long, env = "STRONGROOM_SIGNING_KEY", value_name = "KEY")]
+    signing_key: Checked<SignerSource>,
+}
+
+impl KeyPublic {
+    /// Where the key is.
+    ///
+    /// # Errors
+    /// It is named wrongly.
+    pub fn source(&self) -> Result<SignerSource, SettingsError> {
+        self.signing_key.value("STRONGROOM_SIGNING_KEY (--signing-key)")
+    }
 }
 
 impl KeyNew {

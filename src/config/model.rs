@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::checked::{Checked, Problems, SettingsError};
 use super::registry::RegistryArgs;
+use super::trust::OptionalTrustArgs;
 use crate::keys::KeySource;
 use crate::registry::{ModelRef, RegistryError};
 use crate::store::Location;
@@ -43,6 +44,9 @@ pub struct ModelStoreArgs {
     /// The sealing key: file:PATH, secretsmanager:NAME-or-ARN, or a secret's ARN
     #[arg(long, env = "STRONGROOM_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<Checked<KeySource>>,
+    #[command(flatten)]
+    /// Who is trusted.
+    pub trust: OptionalTrustArgs,
 }
 
 impl ModelStoreArgs {
@@ -66,9 +70,10 @@ impl ModelStoreArgs {
         let mut problems = Problems::default();
         let registry = problems.required("STRONGROOM_REGISTRY (--registry)", self.registry);
         let key = problems.required(KEY, self.key);
+        let authority = self.trust.take(&mut problems);
         problems.finish()?;
         match (registry, key) {
-            (Some(registry), Some(key)) => Ok(RegistryArgs { registry, key }),
+            (Some(registry), Some(key)) => Ok(RegistryArgs { registry, key, authority }),
             // What is missing has been told.
             (None, _) | (_, None) => Err(SettingsError::default()),
         }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::model::ModelStoreArgs;
 use super::registry::RetentionArgs;
+use super::sign::OptionalSignersArgs;
 use crate::registry::AliasName;
 
 /// Check a model directory, seal it and register it as a version
@@ -17,6 +18,9 @@ pub struct PublishArgs {
     #[command(flatten)]
     /// The registry and its key.
     pub store: ModelStoreArgs,
+    #[command(flatten)]
+    /// Who signs the entry.
+    pub signers: OptionalSignersArgs,
     #[command(flatten)]
     /// How long what is written stays.
     pub retention: RetentionArgs,

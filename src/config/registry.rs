@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::aws;
 use super::checked::{Checked, SettingsError};
+use super::trust::OptionalTrustArgs;
 use crate::keys::{KeySource, Keys};
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{Authority, Registry, RegistryError};
 use crate::store::{Location, Retention, Store};
 
 /// Where models are kept, and what opens them.
@@ -15,6 +16,8 @@ pub struct RegistryArgs {
     pub registry: Location,
     /// The sealing key.
     pub key: KeySource,
+    /// Who is trusted.
+    pub authority: Authority,
 }
 
 impl RegistryArgs {
@@ -24,12 +27,14 @@ impl RegistryArgs {
     /// As [`Registry::open`].
     pub async fn open(&self) -> Result<Registry, RegistryError> {
         let aws = aws::load(is_on_aws(&self.registry) || self.key.is_on_aws()).await;
-        Registry::open(&self.registry, &self.key, &aws).await
+        let registry = Registry::open(&self.registry, &self.key, &aws).await?;
+        Ok(Registry { authority: self.authority.clone(), ..registry })
     }
 
     /// The registry with `keys` that are open already.
     pub async fn with(&self, keys: Keys) -> Registry {
-        Registry { store: Store::open(&self.registry, &aws::load(is_on_aws(&self.registry)).await), keys }
+        let store = Store::open(&self.registry, &aws::load(is_on_aws(&self.registry)).await);
+        Registry { store, keys, authority: self.authority.clone() }
     }
 }
 
@@ -64,6 +69,30 @@ pub struct StoreArgs {
     /// Where models are kept: s3://BUCKET[/PREFIX] or a directory
     #[arg(long, env = "STRONGROOM_REGISTRY", value_name = "LOCATION")]
     registry: Checked<Location>,
+    #[command(flatten)]
+    /// Who is trusted.
+    pub trust: OptionalTrustArgs,
+}
+
+/// As [`StoreArgs`], of a verb with verbs of its own: theirs stand in the place of these.
+#[derive(Debug, Clone, Args)]
+pub struct OptionalStoreArgs {
+    /// Where models are kept: s3://BUCKET[/PREFIX] or a directory
+    #[arg(long, env = "STRONGROOM_REGISTRY", value_name = "LOCATION")]
+    registry: Option<Checked<Location>>,
+    #[command(flatten)]
+    trust: OptionalTrustArgs,
+}
+
+impl OptionalStoreArgs {
+    /// The registry.
+    ///
+    /// # Errors
+    /// None is named.
+    pub fn check(self) -> Result<StoreArgs, SettingsError> {
+        let missing = || SettingsError::of("STRONGROOM_REGISTRY (--registry) is not set".to_owned());
+        Ok(StoreArgs { registry: self.registry.ok_or_else(missing)?, trust: self.trust })
+    }
 }
 
 impl StoreArgs {

@@ -15,9 +15,10 @@ use super::model::ModelSource;
 use super::platform::Platform;
 use super::registry::RegistryArgs;
 use super::sandbox::{self, SandboxMode};
+use super::trust::OptionalTrustArgs;
 use crate::keys::{KeyError, KeySource, Keys};
 use crate::model::available_cores;
-use crate::registry::ModelRef;
+use crate::registry::{Authority, ModelRef};
 use crate::sandbox::Policy;
 use crate::store::Location;
 use crate::{http, telemetry};
@@ -52,6 +53,11 @@ pub struct ServeArgs {
     /// The sealing key: file:PATH, secretsmanager:NAME-or-ARN, or a secret's ARN
     #[arg(long, env = "STRONGROOM_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<Checked<KeySource>>,
+    #[command(flatten)]
+    trust: OptionalTrustArgs,
+    /// The index of the log entry before which no alias may point: an older one was put back by somebody else
+    #[arg(long, env = "STRONGROOM_MIN_INDEX", value_name = "INDEX", default_value = "0")]
+    min_index: Checked<u64>,
     /// Inference threads [default: as many as there are cores]
     #[arg(long, env = "STRONGROOM_THREADS", value_name = "N")]
     threads: Option<Checked<usize>>,
@@ -181,6 +187,8 @@ pub struct Mount {
     pub path: PathBuf,
     /// The sealing key; needed for what is sealed.
     pub key: Option<KeySource>,
+    /// Who is trusted.
+    pub authority: Authority,
     /// Whether plain bundles are served.
     pub allow_unsealed: bool,
 }
@@ -230,13 +238,15 @@ impl ServeArgs {
     fn source(&self, platform: &Platform, problems: &mut Problems) -> Option<Source> {
         let allow = "STRONGROOM_ALLOW_UNSEALED (--allow-unsealed)";
         let allow_unsealed = problems.optional(allow, Some(self.allow_unsealed.clone())).unwrap_or(false);
+        let min_index = problems.optional("STRONGROOM_MIN_INDEX (--min-index)", Some(self.min_index.clone()));
+        let authority = Authority { min_index: min_index.unwrap_or_default(), ..self.trust.take(problems) };
         let mount = |path: &Path, problems: &mut Problems| {
             // What is sealed needs a key; where plain bundles are allowed, it is missed when it is needed.
             let key = match allow_unsealed {
                 true => problems.optional(KEY, self.key.clone()),
                 false => problems.required(KEY, self.key.clone()),
             };
-            Mount { path: path.to_owned(), key, allow_unsealed }
+            Mount { path: path.to_owned(), key, authority: authority.clone(), allow_unsealed }
         };
         if platform.multi_model(&mut Problems::default()) {
             return Some(Source::Many(mount(&self.models_dir, problems)));
@@ -256,7 +266,7 @@ impl ServeArgs {
             ModelSource::Registered(model) => {
                 let registry = problems.required("STRONGROOM_REGISTRY (--registry)", self.registry.clone());
                 let key = problems.required(KEY, self.key.clone());
-                Some(Source::Registered { registry: RegistryArgs { registry: registry?, key: key? }, model })
+                Some(Source::Registered { registry: RegistryArgs { registry: registry?, key: key?, authority }, model })
             }
         }
     }

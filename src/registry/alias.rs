@@ -18,6 +18,12 @@ pub(super) async fn read(store: &Store, model: &str, alias: &str) -> Result<Opti
     }
 }
 
+/// Whether the alias object is a copy of `entry`; where it cannot be read it is none.
+pub(super) async fn follows(store: &Store, entry: &Entry<Promote>) -> bool {
+    let read = read(store, &entry.event.model, &entry.event.alias).await;
+    matches!(read, Ok(Some(present)) if present.digest == entry.digest)
+}
+
 /// Makes the alias object a copy of the alias's newest log entry.
 ///
 /// The log alone is believed. An object that claims a place behind what was read of the log is a reason to read on, since

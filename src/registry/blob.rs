@@ -47,6 +47,30 @@ pub(super) fn seal(plain: &[u8], artifact: &Artifact, purpose: &Purpose) -> Resu
     Ok(SealedFile { file, digest })
 }
 
+/// The hex SHA-256 of an object's bytes, and how many there are; a part is in memory at a time. `progress` is told of each.
+pub(super) async fn digest(
+    store: &Store,
+    key: &str,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<(String, u64), RegistryError> {
+    let object = store.head(key).await.map_err(at(Stage::Blob, key))?;
+    let mut hash = Sha256::new();
+    let (mut start, part) = (0, FRAMES as u64 * PIECE as u64);
+    while start < object.len {
+        let end = object.len.min(start.saturating_add(part));
+        let bytes = store.read_range(key, start..end, &object.etag).await.map_err(at(Stage::Blob, key))?;
+        let mut so_far = hash;
+        hash = spawn_blocking(move || {
+            so_far.update(&bytes);
+            so_far
+        })
+        .await?;
+        progress(end - start);
+        start = end;
+    }
+    Ok((hash.finish_hex(), object.len))
+}
+
 /// Opens sealed files of one artifact.
 #[derive(Clone)]
 pub(super) struct Opener {

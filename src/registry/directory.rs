@@ -5,6 +5,7 @@
 //! the directory; one that leads outside is refused rather than followed, as the caches of some model hubs have them: such
 //! a directory is copied with its links resolved first. Links to directories, pipes, sockets and devices are refused.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,9 +13,12 @@ use std::path::{Path, PathBuf};
 use super::RegistryError;
 use super::file_index::{MAX_FILES, MAX_TOTAL_LEN, check_bounds};
 use crate::bundle::Files;
+use crate::sealed::digest::Sha256;
 
 /// Directories are nested at most this deep.
 const MAX_DEPTH: usize = 16;
+/// Files are hashed in pieces of this many bytes.
+const PIECE: usize = 1 << 20;
 
 /// Reads the directory `path`. Blocks.
 ///
@@ -32,6 +36,38 @@ pub fn read_directory(path: &Path) -> Result<Files, RegistryError> {
     let sizes = files.iter().map(|(path, bytes)| (path.as_str(), bytes.len() as u64));
     check_bounds(sizes).map_err(|reason| RegistryError::Bounds { reason: format!("{}: {reason}", path.display()) })?;
     Ok(files)
+}
+
+/// The hex SHA-256 of every file that [`read_directory`] would read, by path; no file is held in memory. Blocks.
+///
+/// # Errors
+/// As [`read_directory`].
+pub fn digests(path: &Path) -> Result<BTreeMap<String, String>, RegistryError> {
+    let (mut digests, mut sizes) = (BTreeMap::new(), Vec::new());
+    walk(path, &mut |place, name| {
+        let (digest, len) = digest(place).map_err(unreadable(place))?;
+        sizes.push((name.clone(), len));
+        digests.insert(name, digest);
+        Ok(())
+    })?;
+    let sizes = sizes.iter().map(|(path, len)| (path.as_str(), *len));
+    check_bounds(sizes).map_err(|reason| RegistryError::Bounds { reason: format!("{}: {reason}", path.display()) })?;
+    Ok(digests)
+}
+
+fn digest(place: &Path) -> io::Result<(String, u64)> {
+    let (mut hash, mut len) = (Sha256::new(), 0_u64);
+    let mut file = File::open(place)?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok((hash.finish_hex(), len)),
+            read => {
+                hash.update(&piece[..read]);
+                len = len.saturating_add(read as u64);
+            }
+        }
+    }
 }
 
 /// How many bytes [`read_directory`] would read. Blocks.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use crate::bundle::BundleError;
 use crate::keys::KeyError;
 use crate::sealed::{OpenError, SealError};
+use crate::signed::SignatureError;
+use crate::signer::SignerError;
 use crate::store::StoreError;
 
 /// What kind of object a failure is about.
@@ -169,6 +171,77 @@ pub enum RegistryError {
         /// Why the object was not replaced.
         source: Box<RegistryError>,
     },
+    /// Nobody signed it, and the trust policy asks for that.
+    #[error("{object} is not signed")]
+    Unsigned {
+        /// The entry, or the version.
+        object: String,
+    },
+    /// Its signatures do not count.
+    #[error("{object} is not trusted")]
+    NotTrusted {
+        /// The entry, or the version.
+        object: String,
+        /// Why.
+        source: SignatureError,
+    },
+    /// An alias points to where it may not any longer.
+    #[error("{alias} points to what log entry {index} says, expected none before {floor}")]
+    BelowFloor {
+        /// `NAME:ALIAS`.
+        alias: String,
+        /// Of the entry that the alias object is a copy of.
+        index: u64,
+        /// The smallest index that is accepted.
+        floor: u64,
+    },
+    /// A key does not sign.
+    #[error("the log entry cannot be signed")]
+    Signer {
+        /// Why.
+        #[from]
+        source: SignerError,
+    },
+    /// Somebody else moved the alias while it was to be rolled back.
+    #[error("{alias} was moved to {version} meanwhile, by log entry {index}; nothing was rolled back")]
+    Moved {
+        /// `NAME:ALIAS`.
+        alias: String,
+        /// Where it points now.
+        version: String,
+        /// Of the entry that says so.
+        index: u64,
+    },
+    /// The version's key was destroyed.
+    #[error("version {model} was erased, by log entry {index}")]
+    Erased {
+        /// `NAME:VERSION`.
+        model: String,
+        /// Of the entry that says so.
+        index: u64,
+    },
+    /// A KEK cannot be given up.
+    #[error("the key {kek} is still needed for {model}")]
+    Retiring {
+        /// Its name.
+        kek: String,
+        /// What needs it.
+        model: String,
+    },
+    /// What is to be erased is what an alias points to.
+    #[error("version {model} is what {alias} points to")]
+    InUse {
+        /// `NAME:VERSION`.
+        model: String,
+        /// `NAME:ALIAS`.
+        alias: String,
+    },
+    /// There is nothing to roll back to.
+    #[error("{alias} has not moved: there is nothing to roll back to")]
+    NothingBefore {
+        /// `NAME:ALIAS`.
+        alias: String,
+    },
     /// A mounted directory is not there, or is neither an export nor a bundle.
     #[error("{} is no mounted model: {reason}", path.display())]
     NoModel {
@@ -218,6 +291,8 @@ impl RegistryError {
             Self::Key { source } => source.remedy(),
             Self::Bundle { source, .. } => source.remedy().map(Into::into),
             Self::Open { source, .. } => source.remedy().or_else(|| self.remedy_text()),
+            Self::NotTrusted { source, .. } => Some(source.remedy().to_owned()),
+            Self::Signer { source } => source.remedy(),
             Self::WrongKey { found, .. } => Some(format!(
                 "give --key or STRONGROOM_KEY the key file whose key is {found}, or the secret that has that version"
             )),
@@ -235,6 +310,13 @@ impl RegistryError {
             | Self::NoModel { .. }
             | Self::NoKey { .. }
             | Self::Unsealed { .. }
+            | Self::Unsigned { .. }
+            | Self::BelowFloor { .. }
+            | Self::NothingBefore { .. }
+            | Self::Moved { .. }
+            | Self::Erased { .. }
+            | Self::InUse { .. }
+            | Self::Retiring { .. }
             | Self::Worker { .. } => self.remedy_text(),
         }
     }
@@ -259,6 +341,21 @@ impl RegistryError {
             }
             Self::Scratch { .. } => "make room in the temporary directory, or set TMPDIR to another one",
             Self::Contended { .. } => "try again",
+            Self::Unsigned { .. } => {
+                "sign it: `strongroom sign DIR` for a model, --signing-key for publish and promote; of a registry from \
+                 before there were signatures, publish and promote what is to be served again"
+            }
+            Self::BelowFloor { .. } => {
+                "somebody may have put back an old alias object: compare with `strongroom log`; promote again, or lower \
+                 STRONGROOM_MIN_INDEX"
+            }
+            Self::Erased { .. } => "publish the model again, under a new version",
+            Self::Retiring { .. } => "rotate first: strongroom rotate",
+            Self::InUse { .. } => "move the alias first: strongroom promote NAME:VERSION --alias ALIAS",
+            Self::Moved { .. } => "look with `strongroom log`, and roll back again if that is still wanted",
+            Self::NothingBefore { .. } => {
+                "name the version that is wanted: strongroom promote NAME:VERSION --alias ALIAS"
+            }
             Self::NoModel { .. } => {
                 "mount what `strongroom export` wrote, without links: entry.json, keyslots/ and blobs/ at the top"
             }
@@ -276,6 +373,8 @@ impl RegistryError {
             | Self::WrongKey { .. }
             | Self::Seal { .. }
             | Self::Lagging { .. }
+            | Self::NotTrusted { .. }
+            | Self::Signer { .. }
             | Self::Bundle { .. }
             | Self::Worker { .. } => return None,
         };

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt};
 
 use super::error::{Stage, at};
 use super::statement::Register;
-use super::{ModelRef, RegistryError, fetch, keyslot, layout};
+use super::{Authority, ModelRef, RegistryError, fetch, keyslot, layout};
 use crate::sealed::MAX_HEADER_LEN;
 use crate::sealed::digest::Sha256;
 use crate::store::{ETag, Store, StoreError};
@@ -56,8 +56,8 @@ impl Export {
     ///
     /// # Errors
     /// No such version, an object of it is missing, or the store.
-    pub async fn find(store: &Store, model: &ModelRef) -> Result<Self, RegistryError> {
-        find(store, model).boxed().await
+    pub async fn find(store: &Store, authority: &Authority, model: &ModelRef) -> Result<Self, RegistryError> {
+        find(store, authority, model).boxed().await
     }
 
     /// Of all objects together, in bytes.
@@ -114,8 +114,9 @@ impl Copying<'_> {
     }
 }
 
-async fn find(store: &Store, model: &ModelRef) -> Result<Export, RegistryError> {
-    let entry = fetch::resolve(store, model).await?;
+async fn find(store: &Store, authority: &Authority, model: &ModelRef) -> Result<Export, RegistryError> {
+    let entry = fetch::resolve(store, authority, model).await?;
+    authority.publishers(&entry)?;
     let mut objects = look_at_all(store, named(store, &entry.event).await?).await?;
     let (key, len) = (layout::ENTRY.to_owned(), entry.bytes.len() as u64);
     objects.push(ExportedObject { key, len, content: Content::Entry(entry.bytes) });

@@ -12,28 +12,46 @@ use super::file_index::{FileIndex, IndexedFile, MAX_INDEX_LEN};
 use super::log::{self, Log};
 use super::reference::Selector;
 use super::statement::{Entry, Register};
-use super::{Fetched, ModelRef, Registry, RegistryError, alias, keyslot, layout};
+use super::{Authority, Fetched, ModelRef, Registry, RegistryError, alias, keyslot, layout};
 use crate::bundle::Files;
+use crate::signed::{Signer, is_signature_file};
 use crate::store::Store;
 
 /// Files that are fetched at the same time; what they have in memory is bounded over all of them.
 const FILES_IN_FLIGHT: usize = 4;
 
 pub(super) async fn fetch(registry: &Registry, model: &ModelRef) -> Result<Fetched, RegistryError> {
-    let entry = resolve(&registry.store, model).await?;
+    let entry = resolve(&registry.store, &registry.authority, model).await?;
     open(registry, entry).await
 }
 
 /// Opens the version that `entry` registers.
 pub(super) async fn open(registry: &Registry, entry: Entry<Register>) -> Result<Fetched, RegistryError> {
     let began = Instant::now();
+    let publishers = registry.authority.publishers(&entry)?;
     let (index, opener) = file_index(registry, &entry.event).await?;
-    let files = open_files(&opener, index.files).await?;
+    let listed = index.files.clone();
+    let files = open_files(&opener, index.files.into_iter().enumerate().collect()).await?;
+    let model = format!("{}:{}", entry.event.model, entry.event.version);
+    // The digests are those that were compared with the opened files.
+    let digests = listed.iter().map(|file| (file.path.as_str(), file.sha256.as_str()));
+    let authors = registry.authority.authors(&model, &files, digests, &entry.created)?;
+    let signed = registry.authority.trust.is_some();
     let bytes: usize = files.values().map(bytes::Bytes::len).sum();
     let seconds = began.elapsed().as_secs_f64();
     let (name, version) = (entry.event.model, entry.event.version);
-    tracing::info!(model = name, version, digest = entry.digest, files = files.len(), bytes, seconds, "model fetched");
-    Ok(Fetched { files, name, version, digest: entry.digest, sealed: true, signed: false })
+    tracing::info!(
+        model = name,
+        version,
+        digest = entry.digest,
+        files = files.len(),
+        bytes,
+        seconds,
+        publishers = names(&publishers),
+        authors = names(&authors),
+        "model fetched"
+    );
+    Ok(Fetched { files, name, version, digest: entry.digest, sealed: true, signed })
 }
 
 /// Opens a version's list of files, and answers with what opens the files themselves.
@@ -52,18 +70,46 @@ pub(super) async fn file_index(registry: &Registry, register: &Register) -> Resu
     Ok((index, opener))
 }
 
+/// Whether the version that `entry` registers could be served, without fetching all of it: its keyslot and list of files
+/// open, and its authors signed it.
+pub(super) async fn check(registry: &Registry, entry: &Entry<Register>) -> Result<(), RegistryError> {
+    let (index, opener) = file_index(registry, &entry.event).await?;
+    let model = format!("{}:{}", entry.event.model, entry.event.version);
+    let listed = index.files.clone();
+    let signatures = index.files.into_iter().enumerate().filter(|(_, file)| is_signature_file(&file.path));
+    let signatures = open_files(&opener, signatures.collect()).await?;
+    let digests = listed.iter().map(|file| (file.path.as_str(), file.sha256.as_str()));
+    registry.authority.authors(&model, &signatures, digests, &entry.created).map(drop)
+}
+
+fn names(signers: &[Signer]) -> String {
+    signers.iter().map(|signer| signer.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// An alias is read from its object alone, so that serving needs no look at the whole log.
-pub(super) async fn resolve(store: &Store, model: &ModelRef) -> Result<Entry<Register>, RegistryError> {
+pub(super) async fn resolve(
+    store: &Store,
+    authority: &Authority,
+    model: &ModelRef,
+) -> Result<Entry<Register>, RegistryError> {
     match &model.selector {
-        Selector::Alias(alias) => resolve_alias(store, &model.name, alias).await,
-        Selector::Version(_) | Selector::Digest(_) => Log::read(store).await?.resolve(model),
+        Selector::Alias(alias) => resolve_alias(store, authority, &model.name, alias).await,
+        Selector::Version(_) | Selector::Digest(_) => Log::read(store, authority).await?.resolve(model),
     }
 }
 
-async fn resolve_alias(store: &Store, model: &str, alias: &str) -> Result<Entry<Register>, RegistryError> {
+async fn resolve_alias(
+    store: &Store,
+    authority: &Authority,
+    model: &str,
+    alias: &str,
+) -> Result<Entry<Register>, RegistryError> {
     let promote = alias::read(store, model, alias).await?;
     let no_alias = || RegistryError::NoAlias { model: model.into(), alias: alias.into() };
-    let promote = promote.ok_or_else(no_alias)?.event;
+    let promote = promote.ok_or_else(no_alias)?;
+    authority.publishers(&promote)?;
+    authority.check_floor(&promote, &format!("{model}:{alias}"))?;
+    let promote = promote.event;
     let entry = log::entry(store, promote.register.index).await?;
     let damaged = |reason| RegistryError::Damaged {
         stage: Stage::Log,
@@ -81,8 +127,9 @@ async fn resolve_alias(store: &Store, model: &str, alias: &str) -> Result<Entry<
     Ok(register)
 }
 
-async fn open_files(opener: &Opener, files: Vec<IndexedFile>) -> Result<Files, RegistryError> {
-    let opening = stream::iter(files.into_iter().enumerate()).map(|(place, file)| async move {
+/// `files` by their places in the list.
+async fn open_files(opener: &Opener, files: Vec<(usize, IndexedFile)>) -> Result<Files, RegistryError> {
+    let opening = stream::iter(files).map(|(place, file)| async move {
         let purpose = Purpose::File(place);
         let opened = opener.open(&file.blob, &purpose, Len::Exactly(file.len)).await?;
         if opened.sha256 != file.sha256 {

@@ -16,14 +16,21 @@ const MAX_KEYSLOTS: usize = 16;
 /// Seals the artifact's key under the current KEK; answers with the KEK's name.
 pub(super) async fn create(registry: &Registry, artifact: &Artifact) -> Result<String, RegistryError> {
     let kek = registry.keys.current().await?;
+    create_under(&registry.store, artifact, &kek).await?;
+    Ok(kek.name.clone())
+}
+
+/// Seals the artifact's key under `kek`, unless that was done; answers with how many bytes were written.
+pub(super) async fn create_under(store: &Store, artifact: &Artifact, kek: &Kek) -> Result<u64, RegistryError> {
     let key = layout::keyslot(&artifact.id, &kek.name);
     if !layout::is_kek_name(&kek.name) {
         return Err(damaged(&key, "the sealing key's name cannot stand in an object key".into()));
     }
-    let sealed = seal_keyslot(&kek_name(&kek), &kek.key, &artifact.id, &artifact.key)?;
-    // The artifact's id is fresh, so an object of that name is an earlier attempt of this very write.
-    registry.store.create(&key, sealed.into()).await.map_err(at(Stage::Keyslot, &key))?;
-    Ok(kek.name.clone())
+    let sealed = seal_keyslot(&kek_name(kek), &kek.key, &artifact.id, &artifact.key)?;
+    let len = sealed.len() as u64;
+    // An object of that name is an earlier attempt of this very write.
+    let created = store.create(&key, sealed.into()).await.map_err(at(Stage::Keyslot, &key))?;
+    Ok(if created { len } else { 0 })
 }
 
 /// Opens the artifact's key: under the KEK it was first sealed under, under the current one, or under one of another
@@ -81,7 +88,11 @@ fn unless_hopeless(
 }
 
 /// `None`: there is no keyslot for this KEK.
-async fn open_under(registry: &Registry, register: &Register, kek: &Kek) -> Result<Option<Artifact>, RegistryError> {
+pub(super) async fn open_under(
+    registry: &Registry,
+    register: &Register,
+    kek: &Kek,
+) -> Result<Option<Artifact>, RegistryError> {
     let id = &register.artifact;
     let key = layout::keyslot(id, &kek.name);
     let Some(sealed) = read(registry, &key).await? else { return Ok(None) };

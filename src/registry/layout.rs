@@ -1,4 +1,4 @@
-//! The keys of a registry's objects. `docs/REGISTRY.md` describes what they hold.
+//! The keys of a registry's objects. `docs/FORMAT.md` describes what they hold.
 
 /// Every log entry's key begins with this.
 pub(super) const LOG: &str = "log/";

@@ -10,8 +10,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::error::{Stage, at};
 use super::reference::Selector;
-use super::statement::{Entry, Event, MAX_ENTRY_LEN, NO_PREVIOUS, Promote, Register};
-use super::{ModelRef, RegistryError, layout, timestamp};
+use super::statement::{Entry, Event, MAX_ENTRY_LEN, NO_PREVIOUS, Promote, Register, Rekey};
+use super::{Authority, ModelRef, RegistryError, layout, timestamp};
 use crate::store::{Store, StoreError};
 
 /// How many entries are read at the same time.
@@ -26,6 +26,7 @@ pub(super) const ATTEMPTS: u32 = 100;
 /// All entries read so far, oldest first; entry `n` stands at index `n`.
 pub(super) struct Log<'a> {
     store: &'a Store,
+    authority: &'a Authority,
     entries: Vec<Entry>,
     /// Of all entries together, in bytes.
     bytes: usize,
@@ -41,23 +42,23 @@ pub(super) enum Appended {
 
 impl<'a> Log<'a> {
     /// Reads all entries and checks the chain.
-    pub(super) async fn read(store: &'a Store) -> Result<Self, RegistryError> {
-        Self::read_listed(store, store.list(layout::LOG).await.map_err(at(Stage::Log, layout::LOG))?).await
+    pub(super) async fn read(store: &'a Store, authority: &'a Authority) -> Result<Self, RegistryError> {
+        Self::read_listed(store, authority, store.list(layout::LOG).await.map_err(at(Stage::Log, layout::LOG))?).await
     }
 
     /// As [`Log::read`]; a directory that is not there yet is an empty registry.
-    pub(super) async fn read_or_begin(store: &'a Store) -> Result<Self, RegistryError> {
+    pub(super) async fn read_or_begin(store: &'a Store, authority: &'a Authority) -> Result<Self, RegistryError> {
         let keys = match store.list(layout::LOG).await {
             Err(StoreError::NoStore { .. }) => Vec::new(),
             listed => listed.map_err(at(Stage::Log, layout::LOG))?,
         };
-        Self::read_listed(store, keys).await
+        Self::read_listed(store, authority, keys).await
     }
 
-    async fn read_listed(store: &'a Store, keys: Vec<String>) -> Result<Self, RegistryError> {
+    async fn read_listed(store: &'a Store, authority: &'a Authority, keys: Vec<String>) -> Result<Self, RegistryError> {
         let len = keys.iter().filter(|key| layout::log_index(key).is_some()).count();
         check_len(len)?;
-        let mut log = Self { store, entries: Vec::with_capacity(len), bytes: 0 };
+        let mut log = Self { store, authority, entries: Vec::with_capacity(len), bytes: 0 };
         let mut bodies = stream::iter(0..len as u64).map(|index| read_body(store, index)).buffered(READ_AHEAD);
         while let Some(body) = bodies.try_next().await? {
             log.link(body)?;
@@ -70,8 +71,11 @@ impl<'a> Log<'a> {
     pub(super) async fn try_append(&mut self, event: Event) -> Result<Appended, RegistryError> {
         let index = self.entries.len() as u64;
         let key = layout::log_entry(index);
-        let entry = Entry::write(index, self.head(), &timestamp::now(), event)
-            .map_err(|reason| RegistryError::Damaged { stage: Stage::Log, object: key.clone(), reason })?;
+        let damaged = |reason| RegistryError::Damaged { stage: Stage::Log, object: key.clone(), reason };
+        let statement = Entry::statement(index, self.head(), &timestamp::now(), &event).map_err(damaged)?;
+        // What we write, we must be able to read, and to trust: the same checks hold for both.
+        let entry = Entry::read(self.authority.signed(statement).await?.into()).map_err(damaged)?;
+        self.authority.publishers(&entry)?;
         self.store.create_retained(&key, entry.bytes.clone()).await.map_err(at(Stage::Log, &key))?;
         self.read_on().await?;
         // Not `create`'s answer decides but the log: an answer may have been lost on the way.
@@ -86,17 +90,24 @@ impl<'a> Log<'a> {
         self.find_register(|_, register| register.model == model && register.version == version)
     }
 
-    /// Where an alias points by the log; the alias object may lag behind after a crash.
+    /// Where an alias points by the log; the alias object may lag behind after a crash. What nobody trusted signed does not
+    /// count.
     pub(super) fn promoted(&self, model: &str, alias: &str) -> Option<Entry<Promote>> {
         let is_it = |event: &Event| matches!(event, Event::Promote(it) if it.model == model && it.alias == alias);
-        self.entries.iter().rev().find(|entry| is_it(&entry.event))?.as_promote()
+        let counts = |entry: &&Entry| is_it(&entry.event) && self.authority.accepts(entry);
+        self.entries.iter().rev().find(counts)?.as_promote()
+    }
+
+    /// All entries, oldest first.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// The aliases a model ever had.
     pub(super) fn aliases(&self, model: &str) -> Vec<String> {
         let aliases = self.entries.iter().filter_map(|entry| match &entry.event {
             Event::Promote(promote) if promote.model == model => Some(promote.alias.as_str()),
-            Event::Promote(_) | Event::Register(_) => None,
+            Event::Promote(_) | Event::Register(_) | Event::Erase(_) | Event::Rekey(_) => None,
         });
         aliases.collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect()
     }
@@ -105,21 +116,43 @@ impl<'a> Log<'a> {
     pub(super) fn resolve(&self, model: &ModelRef) -> Result<Entry<Register>, RegistryError> {
         let found = match &model.selector {
             Selector::Version(version) => self.registered(&model.name, version),
-            Selector::Digest(digest) => {
-                self.find_register(|entry, register| entry.digest == *digest && register.model == model.name)
-            }
+            Selector::Digest(digest) => self.registered_as(&model.name, digest),
             Selector::Alias(alias) => match self.promoted(&model.name, alias) {
                 Some(entry) => self.find_register(|found, _| found.digest == entry.event.register.sha256),
                 None => return Err(RegistryError::NoAlias { model: model.name.clone(), alias: alias.clone() }),
             },
         };
-        found.ok_or_else(|| RegistryError::NoVersion { model: model.to_string() })
+        let found = found.ok_or_else(|| RegistryError::NoVersion { model: model.to_string() })?;
+        match self.erased(&found.event.artifact) {
+            Some(index) => {
+                let model = format!("{}:{}", found.event.model, found.event.version);
+                Err(RegistryError::Erased { model, index })
+            }
+            None => Ok(found),
+        }
+    }
+
+    /// Where in the log the artifact was erased.
+    pub(super) fn erased(&self, artifact: &str) -> Option<u64> {
+        let is_it = |event: &Event| matches!(event, Event::Erase(erase) if erase.artifact == artifact);
+        self.entries.iter().find(|entry| is_it(&entry.event) && self.authority.accepts(entry)).map(|entry| entry.index)
+    }
+
+    /// Where in the log this very rotation is said.
+    pub(super) fn rekeyed(&self, rekey: &Rekey) -> Option<u64> {
+        let is_it = |entry: &&Entry| matches!(&entry.event, Event::Rekey(found) if found == rekey);
+        self.entries.iter().find(|entry| is_it(entry) && self.authority.accepts(entry)).map(|entry| entry.index)
+    }
+
+    /// The register entry with this digest.
+    pub(super) fn registered_as(&self, model: &str, digest: &str) -> Option<Entry<Register>> {
+        self.find_register(|entry, register| entry.digest == digest && register.model == model)
     }
 
     fn find_register(&self, is_it: impl Fn(&Entry, &Register) -> bool) -> Option<Entry<Register>> {
         let found = |entry: &&Entry| matches!(&entry.event, Event::Register(register) if is_it(entry, register));
-        // The first one holds: a second registration of a version is none.
-        self.entries.iter().find(found)?.as_register()
+        // The first one that counts holds: a second registration of a version is none.
+        self.entries.iter().filter(found).find(|entry| self.authority.accepts(entry))?.as_register()
     }
 
     /// Where the log is.

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use super::directory::{self, unreadable};
 use super::error::Stage;
 use super::statement::{Entry, MAX_ENTRY_LEN, Register};
-use super::{Fetched, MAX_FILES, Registry, RegistryError, fetch, layout, read_directory};
+use super::{Authority, Fetched, MAX_FILES, Registry, RegistryError, fetch, layout, read_directory};
 use crate::bundle::{Bundle, Files, MANIFEST_FILES};
 use crate::keys::Keys;
 use crate::sealed::digest::{Sha256, sha256_hex};
@@ -23,12 +23,17 @@ use crate::store::Store;
 /// # Errors
 /// [`RegistryError::NoModel`], [`RegistryError::NoKey`], [`RegistryError::Unsealed`], [`RegistryError::Bundle`]; and as
 /// for [`Registry::fetch`].
-pub async fn fetch_mount(path: &Path, keys: Option<&Keys>, allow_unsealed: bool) -> Result<Fetched, RegistryError> {
+pub async fn fetch_mount(
+    path: &Path,
+    keys: Option<&Keys>,
+    authority: &Authority,
+    allow_unsealed: bool,
+) -> Result<Fetched, RegistryError> {
     let owned = path.to_owned();
     match spawn_blocking(move || look(&owned)).await?? {
         Mounted::Sealed(entry) => {
             let keys = keys.ok_or_else(|| RegistryError::NoKey { path: path.to_owned() })?.clone();
-            let registry = Registry { store: Store::directory(path), keys };
+            let registry = Registry { store: Store::directory(path), keys, authority: authority.clone() };
             fetch::open(&registry, *entry).boxed().await
         }
         Mounted::Plain if allow_unsealed => {

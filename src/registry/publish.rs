@@ -14,7 +14,7 @@ use super::file_index::{FileIndex, IndexedFile, check_bounds};
 use super::log::{ATTEMPTS, Appended, Log};
 use super::reference::{check_name, check_version, checked};
 use super::statement::{Entry, Event, Register};
-use super::{Registry, RegistryError, alias, fetch, keyslot, layout};
+use super::{Registry, RegistryError, alias, fetch, keyslot, layout, timestamp};
 use crate::bundle::Files;
 use crate::sealed::digest::sha256_hex;
 use crate::store::StoreError;
@@ -64,13 +64,30 @@ pub(super) async fn publish(
     checked(release.version, check_version)?;
     let sizes = release.files.iter().map(|(path, bytes)| (path.as_str(), bytes.len() as u64));
     check_bounds(sizes).map_err(|reason| RegistryError::Bounds { reason })?;
-    let mut log = Log::read_or_begin(&registry.store).await?;
+    registry.authority.check_writer()?;
+    check_authors(registry, release).await?;
+    let mut log = Log::read_or_begin(&registry.store, &registry.authority).await?;
     alias::repair(&mut log, release.name).await?;
     if let Some(entry) = log.registered(release.name, release.version) {
-        return same_or_refused(registry, release, &entry).await;
+        return same_or_refused(registry, &log, release, &entry).await;
     }
     let register = seal_all(registry, release, progress).await?;
     commit(registry, release, &mut log, register).await
+}
+
+/// Where the trust policy asks for authors, nothing is published that they did not sign: it would not be served.
+async fn check_authors(registry: &Registry, release: &Release<'_>) -> Result<(), RegistryError> {
+    if !registry.authority.trust.as_ref().is_some_and(|trust| trust.asks_for_authors()) {
+        return Ok(());
+    }
+    let (authority, files) = (registry.authority.clone(), release.files.clone());
+    let model = format!("{}:{}", release.name, release.version);
+    let checked = spawn_blocking(move || {
+        let digests: Vec<_> = files.iter().map(|(path, bytes)| (path.as_str(), sha256_hex(bytes))).collect();
+        let digests = digests.iter().map(|(path, digest)| (*path, digest.as_str()));
+        authority.authors(&model, &files, digests, &timestamp::now()).map(drop)
+    });
+    checked.await?
 }
 
 /// Appends the register entry. Who published the same version meanwhile, was first.
@@ -82,7 +99,7 @@ async fn commit(
 ) -> Result<Published, RegistryError> {
     for _ in 0..ATTEMPTS {
         if let Some(entry) = log.registered(release.name, release.version) {
-            return same_or_refused(registry, release, &entry).await;
+            return same_or_refused(registry, log, release, &entry).await;
         }
         match log.try_append(Event::Register(register.clone())).await? {
             Appended::Entry(entry) => return Ok(published(release, entry.index, entry.digest.clone(), false)),
@@ -95,10 +112,17 @@ async fn commit(
 /// Publishing again what is there is no error; publishing something else under its name is.
 async fn same_or_refused(
     registry: &Registry,
+    log: &Log<'_>,
     release: &Release<'_>,
     entry: &Entry<Register>,
 ) -> Result<Published, RegistryError> {
-    let (index, _) = fetch::file_index(registry, &entry.event).await?;
+    let (index, _) = match log.erased(&entry.event.artifact) {
+        Some(index) => {
+            let model = format!("{}:{}", release.name, release.version);
+            return Err(RegistryError::Erased { model, index });
+        }
+        None => fetch::file_index(registry, &entry.event).await?,
+    };
     let files = release.files.clone();
     if !spawn_blocking(move || index.lists(&files)).await? {
         return Err(RegistryError::Immutable { model: format!("{}:{}", release.name, release.version) });

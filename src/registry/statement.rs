@@ -1,4 +1,5 @@
-//! What a log entry says: an in-toto Statement v1 (<https://in-toto.io/Statement/v1>) about sealed bytes.
+//! What a log entry says: an in-toto Statement v1 (<https://in-toto.io/Statement/v1>) about sealed bytes, alone or signed, in
+//! the signature bundle of `signed`.
 //!
 //! Subjects are sealed files by the SHA-256 of their sealed bytes: a list of names and plaintext digests would tell
 //! everybody who may list the bucket which known model is in it. That list is sealed itself, see `file_index`.
@@ -9,15 +10,19 @@ use serde::{Deserialize, Serialize};
 use super::layout;
 use super::reference::{check_alias, check_digest, check_name, check_version};
 use crate::sealed::digest::sha256_hex;
+use crate::signed::{Envelope, is_timestamp};
 
-/// More bytes than this are no log entry: room for 1,000 files.
-pub(super) const MAX_ENTRY_LEN: u64 = 256 * 1024;
+/// More bytes than this are no log entry: room for 1,000 files, in base64 where they are signed.
+pub(super) const MAX_ENTRY_LEN: u64 = 512 * 1024;
 /// What stands for the digest of the entry before the first.
 pub(super) const NO_PREVIOUS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 const REGISTER: &str = "https://strongroom/registry/register/v1";
 const PROMOTE: &str = "https://strongroom/registry/promote/v1";
+const ROLLBACK: &str = "https://strongroom/registry/rollback/v1";
+const ERASE: &str = "https://strongroom/registry/erase/v1";
+const REKEY: &str = "https://strongroom/registry/rekey/v1";
 
 /// A log entry: its bytes, their SHA-256, and what they say.
 #[derive(Debug, Clone)]
@@ -28,6 +33,10 @@ pub(super) struct Entry<E = Event> {
     pub(super) prev: String,
     /// Hex SHA-256 of `bytes`.
     pub(super) digest: String,
+    /// When it was written, as its writer says: RFC 3339, UTC.
+    pub(super) created: String,
+    /// Whether it is signed; by whom was not looked at.
+    pub(super) signed: bool,
     /// As stored.
     pub(super) bytes: bytes::Bytes,
     /// What it says.
@@ -41,6 +50,10 @@ pub(super) enum Event {
     Register(Register),
     /// An alias was moved.
     Promote(Promote),
+    /// A version's key was destroyed.
+    Erase(Erase),
+    /// All versions open under another KEK.
+    Rekey(Rekey),
 }
 
 /// A version: immutable.
@@ -62,7 +75,7 @@ pub(super) struct Register {
     pub(super) blobs: Vec<String>,
 }
 
-/// An alias's move to a version.
+/// An alias's move to a version, forth or back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Promote {
@@ -76,6 +89,35 @@ pub(super) struct Promote {
     pub(super) register: EntryRef,
     /// Where it pointed before.
     pub(super) previous: Option<String>,
+    /// Whether it went back to where it had pointed.
+    #[serde(skip)]
+    pub(super) back: bool,
+}
+
+/// The end of a version: its keyslots are deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Erase {
+    /// The model's name.
+    pub(super) model: String,
+    /// The version.
+    pub(super) version: String,
+    /// Id of the artifact whose keyslots are deleted.
+    pub(super) artifact: String,
+    /// That version's log entry.
+    pub(super) register: EntryRef,
+}
+
+/// A rotation: every version that there is has a keyslot under another KEK.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rekey {
+    /// Name of the KEK.
+    pub(super) kek: String,
+    /// How many artifacts have a keyslot under it.
+    pub(super) artifacts: u64,
+    /// Hex SHA-256 of the keys of those keyslots, sorted, each ended by a line feed.
+    pub(super) keyslots: String,
 }
 
 /// A log entry by index and digest.
@@ -89,15 +131,17 @@ pub(super) struct EntryRef {
 }
 
 impl Entry {
-    /// Writes `event` as the entry that follows `prev` at `index`. `created` is for people: RFC 3339, UTC.
-    pub(super) fn write(index: u64, prev: &str, created: &str, event: Event) -> Result<Self, String> {
+    /// The statement that says `event`, of the entry that follows `prev` at `index`. `created` is RFC 3339, UTC.
+    pub(super) fn statement(index: u64, prev: &str, created: &str, event: &Event) -> Result<Vec<u8>, String> {
         let link = Link { index, prev: prev.into(), created: created.into() };
-        let bytes = match &event {
+        match event {
             Event::Register(register) => write(REGISTER, subjects_of_register(register), link, register),
-            Event::Promote(promote) => write(PROMOTE, vec![subject_of_promote(promote)], link, promote),
-        }?;
-        // What we write, we must be able to read: the same checks hold for both.
-        Self::read(bytes.into())
+            Event::Promote(promote) => {
+                write(if promote.back { ROLLBACK } else { PROMOTE }, vec![subject_of(&promote.register)], link, promote)
+            }
+            Event::Erase(erase) => write(ERASE, vec![subject_of(&erase.register)], link, erase),
+            Event::Rekey(rekey) => write(REKEY, vec![subject("keyslots".into(), &rekey.keyslots)], link, rekey),
+        }
     }
 
     /// Reads a log entry strictly: no unknown kind, no unknown field, every name and digest well formed.
@@ -105,21 +149,37 @@ impl Entry {
         if bytes.len() as u64 > MAX_ENTRY_LEN {
             return Err(format!("{} bytes long; at most {MAX_ENTRY_LEN} are allowed", bytes.len()));
         }
-        let Kind { predicate_type } = parse(&bytes)?;
+        let envelope = match is_envelope(&bytes) {
+            true => Some(Envelope::read(&bytes).map_err(|error| error.to_string())?),
+            false => None,
+        };
+        if envelope.as_ref().is_some_and(|envelope| !envelope.is_as_written(&bytes)) {
+            return Err("it is a signature bundle, but not written as strongroom writes one".into());
+        }
+        let statement = envelope.as_ref().map_or(&bytes[..], Envelope::payload);
+        let Kind { predicate_type } = parse(statement)?;
         let (link, event) = match predicate_type.as_str() {
-            REGISTER => read_register(&bytes)?,
-            PROMOTE => read_promote(&bytes)?,
+            REGISTER => read_register(statement)?,
+            PROMOTE => read_promote(statement, false)?,
+            ROLLBACK => read_promote(statement, true)?,
+            ERASE => read_erase(statement)?,
+            REKEY => read_rekey(statement)?,
             other => return Err(format!("predicate type {:.80} is not known to this strongroom", other.to_owned())),
         };
-        check_digest(&link.prev).map_err(|reason| format!("prev: {reason}"))?;
-        Ok(Self { index: link.index, prev: link.prev, digest: sha256_hex(&bytes), bytes, event })
+        let Link { index, prev, created } = link;
+        check_digest(&prev).map_err(|reason| format!("prev: {reason}"))?;
+        if envelope.is_some() && !is_timestamp(&created) {
+            return Err("created is no time as 2026-01-31T23:59:59Z".into());
+        }
+        let (signed, digest) = (envelope.is_some(), sha256_hex(&bytes));
+        Ok(Self { index, prev, digest, created, signed, bytes, event })
     }
 
     /// The entry as a register entry, if it is one.
     pub(super) fn as_register(&self) -> Option<Entry<Register>> {
         match &self.event {
             Event::Register(register) => Some(self.with(register.clone())),
-            Event::Promote(_) => None,
+            Event::Promote(_) | Event::Erase(_) | Event::Rekey(_) => None,
         }
     }
 
@@ -127,13 +187,14 @@ impl Entry {
     pub(super) fn as_promote(&self) -> Option<Entry<Promote>> {
         match &self.event {
             Event::Promote(promote) => Some(self.with(promote.clone())),
-            Event::Register(_) => None,
+            Event::Register(_) | Event::Erase(_) | Event::Rekey(_) => None,
         }
     }
 
     fn with<E>(&self, event: E) -> Entry<E> {
         let (prev, digest, bytes) = (self.prev.clone(), self.digest.clone(), self.bytes.clone());
-        Entry { index: self.index, prev, digest, bytes, event }
+        let (created, signed) = (self.created.clone(), self.signed);
+        Entry { index: self.index, prev, digest, created, signed, bytes, event }
     }
 }
 
@@ -142,6 +203,16 @@ impl Entry {
 struct Kind {
     #[serde(rename = "predicateType")]
     predicate_type: String,
+}
+
+/// Whether it is a signature bundle, rather than a statement alone.
+fn is_envelope(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Either {
+        #[serde(rename = "mediaType")]
+        media_type: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_slice(bytes).is_ok_and(|Either { media_type }| media_type.is_some())
 }
 
 #[derive(Serialize, Deserialize)]
@@ -212,23 +283,49 @@ fn read_register(bytes: &[u8]) -> Result<(Link, Event), String> {
     Ok((log, Event::Register(register)))
 }
 
-fn read_promote(bytes: &[u8]) -> Result<(Link, Event), String> {
-    let (subjects, Predicate { log, event: promote }) = read::<Promote>(bytes)?;
+fn read_promote(bytes: &[u8], back: bool) -> Result<(Link, Event), String> {
+    let (subjects, Predicate { log, event: mut promote }) = read::<Promote>(bytes)?;
+    promote.back = back;
     check_name(&promote.model).and_then(|()| check_alias(&promote.alias))?;
     check_version(&promote.version).and_then(|()| check_digest(&promote.register.sha256))?;
     promote.previous.as_deref().map_or(Ok(()), check_version)?;
-    if subjects != [subject_of_promote(&promote)] {
+    if subjects != [subject_of(&promote.register)] {
         return Err("the subject is not the register entry".into());
     }
     Ok((log, Event::Promote(promote)))
+}
+
+fn read_erase(bytes: &[u8]) -> Result<(Link, Event), String> {
+    let (subjects, Predicate { log, event: erase }) = read::<Erase>(bytes)?;
+    check_name(&erase.model).and_then(|()| check_version(&erase.version))?;
+    check_digest(&erase.register.sha256)?;
+    if !is_artifact_id(&erase.artifact) {
+        return Err("the artifact's name is malformed".into());
+    }
+    if subjects != [subject_of(&erase.register)] {
+        return Err("the subject is not the register entry".into());
+    }
+    Ok((log, Event::Erase(erase)))
+}
+
+fn read_rekey(bytes: &[u8]) -> Result<(Link, Event), String> {
+    let (subjects, Predicate { log, event: rekey }) = read::<Rekey>(bytes)?;
+    check_digest(&rekey.keyslots)?;
+    if !layout::is_kek_name(&rekey.kek) {
+        return Err("the KEK's name is malformed".into());
+    }
+    if subjects != [subject("keyslots".into(), &rekey.keyslots)] {
+        return Err("the subject is not the keyslots".into());
+    }
+    Ok((log, Event::Rekey(rekey)))
 }
 
 fn subjects_of_register(register: &Register) -> Vec<Subject> {
     register.blobs.iter().map(|digest| subject(layout::blob(digest), digest)).collect()
 }
 
-fn subject_of_promote(promote: &Promote) -> Subject {
-    subject(layout::log_entry(promote.register.index), &promote.register.sha256)
+fn subject_of(register: &EntryRef) -> Subject {
+    subject(layout::log_entry(register.index), &register.sha256)
 }
 
 fn subject(name: String, sha256: &str) -> Subject {
@@ -244,65 +341,4 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn digest() -> impl Strategy<Value = String> {
-        "[0-9a-f]{64}"
-    }
-
-    prop_compose! {
-        fn register()(
-            model in "[a-z0-9][a-z0-9._-]{0,62}",
-            version in "[0-9][0-9A-Za-z.+-]{0,62}",
-            artifact in "[0-9a-f]{32}",
-            kek in "[0-9a-f-]{36}",
-            mut blobs in prop::collection::vec(digest(), 1..1_001),
-        ) -> Event {
-            blobs.sort();
-            Event::Register(Register { model, version, artifact, kek, file_index: blobs[0].clone(), blobs })
-        }
-    }
-
-    prop_compose! {
-        fn promote()(
-            model in "[a-z0-9][a-z0-9._-]{0,62}",
-            alias in "[a-z][a-z0-9._-]{0,62}",
-            version in "[0-9][0-9A-Za-z.+-]{0,62}",
-            index in any::<u64>(),
-            sha256 in digest(),
-            previous in prop::option::of("[0-9][0-9A-Za-z.+-]{0,62}"),
-        ) -> Event {
-            Event::Promote(Promote { model, alias, version, register: EntryRef { index, sha256 }, previous })
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn what_is_written_is_read_again(event in prop_oneof![register(), promote()], index: u64, prev in digest()) {
-            let entry = Entry::write(index, &prev, "2026-01-31T23:59:59Z", event.clone()).unwrap();
-            let read = Entry::read(entry.bytes.clone()).unwrap();
-            prop_assert_eq!((read.index, read.prev, read.event), (index, prev, event));
-            prop_assert_eq!(read.digest, sha256_hex(&entry.bytes));
-        }
-
-        #[test]
-        fn an_unknown_field_anywhere_is_refused(event in promote(), place in any::<prop::sample::Index>()) {
-            let entry = Entry::write(0, NO_PREVIOUS, "", event).unwrap();
-            let text = std::str::from_utf8(&entry.bytes).unwrap();
-            let braces: Vec<usize> = text.match_indices('{').map(|(at, _)| at + 1).collect();
-            let mut altered = text.to_owned();
-            altered.insert_str(*place.get(&braces), "\"more\":1,");
-            prop_assert!(Entry::read(altered.into()).is_err());
-        }
-
-        #[test]
-        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
-            prop_assert!(Entry::read(bytes.into()).is_err());
-        }
-    }
-}
+mod tests;

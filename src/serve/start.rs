@@ -64,7 +64,7 @@ pub(super) async fn open_mount(
     mount: &Mount,
 ) -> Result<Model, StartError> {
     let object = path.display().to_string();
-    let fetched = stages.run("fetch", &object, fetch_mount(path, keys, mount.allow_unsealed)).await;
+    let fetched = stages.run("fetch", &object, fetch_mount(path, keys, &mount.authority, mount.allow_unsealed)).await;
     let key = mount.key.as_ref().map(ToString::to_string).unwrap_or_default();
     bring_up(stages, fetched.map_err(|error| blame_key(error, &key))?).await
 }

@@ -1,0 +1,37 @@
+//! `strongroom show MODEL`: one version.
+
+use std::io::Write as _;
+
+use serde_json::json;
+
+use super::log::{standing, to_json};
+use crate::config::history::ShowArgs;
+use crate::registry::{Change, Version, find_version};
+
+/// Runs the verb.
+///
+/// # Errors
+/// There is no such version, or the registry cannot be read.
+pub async fn run(args: ShowArgs) -> anyhow::Result<()> {
+    let (store, authority) = (args.store.open().await?, args.store.trust.authority()?);
+    let Version { name, version, record, aliases, keks } = find_version(&store, &authority, &args.model).await?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let shown =
+            json!({ "model": name, "version": version, "aliases": aliases, "keys": keks, "entry": to_json(&record) });
+        return Ok(writeln!(out, "{shown}")?);
+    }
+    let (artifact, files) = match &record.change {
+        Change::Registered { artifact, files, .. } => (artifact.as_str(), *files),
+        Change::Moved { .. } | Change::Erased { .. } | Change::Rotated { .. } => ("", 0),
+    };
+    let or_none = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    writeln!(out, "{name}:{version}")?;
+    writeln!(out, "digest      {name}@sha256:{}", record.digest)?;
+    writeln!(out, "registered  {}, log entry {}", record.created, record.index)?;
+    writeln!(out, "signed by   {}", standing(&record.standing))?;
+    writeln!(out, "aliases     {}", or_none(&aliases))?;
+    writeln!(out, "artifact    {artifact}, {files} sealed files")?;
+    writeln!(out, "opened by   {}", or_none(&keks))?;
+    Ok(())
+}
