@@ -184,8 +184,8 @@ def kernels(found: dict) -> str:
         ratios = {column: {name: graph_ratios(models[name])[column] for name in names} for column in GRAPH_RATIOS}
         means.append([kind, *(mean_and_worst(ratios[column], more_is_better=False) for column in GRAPH_RATIOS)])
     return f"""Made by `make bench-peers`, which measures and rewrites this section. onnxruntime {found["machine"]["onnxruntime"]} in Python, Strongroom's
-engine and plain tract run each graph in turns, on one thread of the same core. Medians of turns' ratios to onnxruntime:
-below 1 is faster or smaller. `load` is the time from the file to a graph that can run; `memory` is what the process holds in the end, Python and numpy
+engine and plain tract run each graph in turns, on one thread of the same core, and the first two on all {found["machine"]["cores"]} cores with as
+many threads (`all cores`). Medians of turns' ratios to onnxruntime: below 1 is faster or smaller. `load` is the time from the file to a graph that can run; `memory` is what the process holds in the end, Python and numpy
 included on onnxruntime's side.
 
 Machine: {found["machine"]["description"]}.
@@ -205,6 +205,7 @@ Geometric means over the models, and in brackets the worst:
 GRAPH_RATIOS = {
     "Strongroom": (OURS, "median_ms", "onnxruntime"),
     "tract": ("tract", "median_ms", "onnxruntime"),
+    "all cores": (f"{OURS}, all cores", "median_ms", "onnxruntime, all cores"),
     "load": (OURS, "load_ms", "onnxruntime"),
     "memory": (OURS, "rss_mb", "onnxruntime"),
 }
