@@ -1,6 +1,7 @@
 //! One file per verb: runs it. Here errors become lines for people, and exit codes.
 
 pub mod compare;
+#[cfg(feature = "completions")]
 pub mod completions;
 pub mod doctor;
 pub mod erase;
@@ -72,6 +73,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Erase(args) => verb(erase::run(args)),
         Command::Rotate(args) => verb(rotate::run(*args)),
         Command::Migrate(args) => verb(migrate::run(args)),
+        #[cfg(feature = "completions")]
         Command::Completions(args) => verb(completions::run(args)),
         Command::Sign(args) => verb(sign::run(args)),
         Command::Verify(args) => verb(verify::run(args)),

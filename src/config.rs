@@ -3,6 +3,7 @@
 pub mod aws;
 mod checked;
 pub mod compare;
+#[cfg(feature = "completions")]
 pub mod completions;
 pub mod doctor;
 pub mod export;
@@ -99,6 +100,7 @@ pub enum Command {
     /// Sign a registry from before there were signatures
     Migrate(upkeep::MigrateArgs),
     /// Write a completion script for a shell
+    #[cfg(feature = "completions")]
     Completions(completions::CompletionsArgs),
     /// Sign a model directory, in the format of OpenSSF Model Signing
     Sign(sign::SignArgs),
