@@ -242,6 +242,17 @@ fn a_signed_registry_is_published_to_shown_rolled_back_and_verified() {
 }
 
 #[test]
+fn a_policy_of_publishers_alone_asks_for_no_authors() {
+    let desk = Desk::new();
+    let policy = desk.well(&["trust", "--publisher", &desk.named("bob")]);
+    std::fs::write(desk.0.path("trust.json"), policy).unwrap();
+    let trust = desk.0.path("trust.json");
+    desk.well(&["publish", &desk.bundle(), "--alias", "live", "--signing-key", &desk.key("bob"), "--trust", &trust]);
+    assert!(desk.well(&["list", "--trust", &trust]).contains("[bob]"));
+    desk.fails(2, &["trust"]);
+}
+
+#[test]
 fn help_of_each_new_verb_has_an_example() {
     for verb in [
         "sign",

@@ -73,10 +73,9 @@ async fn status(registry: &Registry, args: &RotateArgs) -> anyhow::Result<()> {
         writeln!(out, "{name}{which}: opens {artifacts} versions, {} of them alone", alone.len())?;
     }
     if args.dry_run {
-        let artifacts = status.get(&current).map_or(0, |hanging| hanging.artifacts);
         writeln!(
             out,
-            "would write a keyslot under a new key for each of {artifacts} versions and more that the current key opens"
+            "nothing was done; a rotation writes a keyslot for each version that the new key does not open yet"
         )?;
     }
     Ok(())

@@ -23,7 +23,10 @@ pub async fn run(args: TrustPolicyArgs) -> anyhow::Result<()> {
             keys.push(key);
         }
     }
-    let policy = json!({ "signers": signers, "author": quorum(&args.authors), "publisher": quorum(publishers) });
+    let mut policy = json!({ "signers": signers, "publisher": quorum(publishers) });
+    if !args.authors.is_empty() {
+        policy["author"] = quorum(&args.authors);
+    }
     let text = format!("{policy:#}");
     // Nothing is written that would not be read.
     Trust::read(text.as_bytes())?;

@@ -108,8 +108,9 @@ Examples:
 A signer may have several keys, of which an old and a new one overlap while keys are changed: name each. From when to when
 a key is trusted, and how many signers must agree, is written into the file: docs/REGISTRY.md describes it.")]
 pub struct TrustPolicyArgs {
-    /// Somebody who may sign models, and the file of a public key of theirs in PEM
-    #[arg(long = "author", value_name = "NAME=FILE", required = true)]
+    /// Somebody who may sign models, and the file of a public key of theirs in PEM; without any, models need no signature of
+    /// their own
+    #[arg(long = "author", value_name = "NAME=FILE", required_unless_present = "publishers")]
     pub authors: Vec<NamedKey>,
     /// Somebody who may publish and promote, and the file of a public key of theirs in PEM [default: the authors]
     #[arg(long = "publisher", value_name = "NAME=FILE")]

@@ -342,8 +342,8 @@ impl RegistryError {
             Self::Scratch { .. } => "make room in the temporary directory, or set TMPDIR to another one",
             Self::Contended { .. } => "try again",
             Self::Unsigned { .. } => {
-                "sign it: `strongroom sign DIR` for a model, --signing-key for publish and promote; of a registry from \
-                 before there were signatures, publish and promote what is to be served again"
+                "sign it: `strongroom sign DIR` for a model, --signing-key for what is written to a registry; `strongroom migrate` \
+                 signs a registry from before there were signatures"
             }
             Self::BelowFloor { .. } => {
                 "somebody may have put back an old alias object: compare with `strongroom log`; promote again, or lower \
