@@ -80,33 +80,46 @@ pub enum Command {
     /// Move an alias to a version
     Promote(promote::PromoteArgs),
     /// Move an alias back to the version it pointed to before
+    #[cfg(feature = "upkeep")]
     Rollback(promote::RollbackArgs),
     /// Show what happened in a registry, and verify it
+    #[cfg(feature = "upkeep")]
     Log(history::LogArgs),
     /// List models, versions and where aliases point
+    #[cfg(feature = "upkeep")]
     List(history::ListArgs),
     /// Show one version
+    #[cfg(feature = "upkeep")]
     Show(history::ShowArgs),
     /// Open a version and write its files, in plain, to a directory
+    #[cfg(feature = "upkeep")]
     Fetch(fetch::FetchArgs),
     /// Read everything in a registry and name what is wrong with it
+    #[cfg(feature = "upkeep")]
     Fsck(upkeep::FsckArgs),
     /// List the objects that no version needs, and delete them
+    #[cfg(feature = "upkeep")]
     Gc(upkeep::GcArgs),
     /// Move every model to a new sealing key, without touching what is sealed
+    #[cfg(feature = "upkeep")]
     Rotate(Box<rotate::RotateArgs>),
     /// Make a version unreadable for ever, by deleting its keys
+    #[cfg(feature = "upkeep")]
     Erase(upkeep::EraseArgs),
     /// Sign a registry from before there were signatures
+    #[cfg(feature = "upkeep")]
     Migrate(upkeep::MigrateArgs),
     /// Write a completion script for a shell
     #[cfg(feature = "completions")]
     Completions(completions::CompletionsArgs),
     /// Sign a model directory, in the format of OpenSSF Model Signing
+    #[cfg(feature = "upkeep")]
     Sign(sign::SignArgs),
     /// Verify a model directory's signatures
+    #[cfg(feature = "upkeep")]
     Verify(sign::VerifyArgs),
     /// Write a trust policy: who may sign models, and who may publish them
+    #[cfg(feature = "upkeep")]
     Trust(trust::TrustPolicyArgs),
     /// Write a sealed version as SageMaker mounts it: a directory or a model.tar.gz
     Export(export::ExportArgs),

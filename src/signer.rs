@@ -1,11 +1,13 @@
 //! Private keys that sign statements, by where they are kept: a file, AWS KMS.
 
 mod error;
+#[cfg(feature = "upkeep")]
 mod file;
 #[cfg(feature = "kms")]
 mod kms;
 mod source;
 
+#[cfg(feature = "upkeep")]
 use std::path::Path;
 
 use aws_config::SdkConfig;
@@ -21,6 +23,7 @@ pub struct Signer(Backend);
 
 #[derive(Debug)]
 enum Backend {
+    #[cfg(feature = "upkeep")]
     File(file::KeyFile),
     #[cfg(feature = "kms")]
     Kms(Box<kms::Key>),
@@ -33,7 +36,12 @@ impl Signer {
     /// The key is not there, is of another kind, or may not be used.
     pub async fn open(source: &SignerSource, aws: &SdkConfig) -> Result<Self, SignerError> {
         match source {
+            #[cfg(feature = "upkeep")]
             SignerSource::File(path) => Ok(Self(Backend::File(file::KeyFile::open(path).await?))),
+            #[cfg(not(feature = "upkeep"))]
+            SignerSource::File(_) => {
+                Err(SignerError::NotBuiltIn { what: "signing with a key file", feature: "upkeep" })
+            }
             #[cfg(feature = "kms")]
             SignerSource::Kms(id) => Ok(Self(Backend::Kms(Box::new(kms::Key::open(id, aws).await?)))),
             #[cfg(not(feature = "kms"))]
@@ -46,18 +54,24 @@ impl Signer {
 
     /// What verifies its signatures.
     pub fn public_key(&self) -> &PublicKey {
-        match &self.0 {
-            Backend::File(file) => file.public_key(),
+        match self.0 {
+            #[cfg(feature = "upkeep")]
+            Backend::File(ref file) => file.public_key(),
             #[cfg(feature = "kms")]
-            Backend::Kms(key) => key.public_key(),
+            Backend::Kms(ref key) => key.public_key(),
         }
     }
 
+    #[cfg_attr(
+        not(any(feature = "kms", feature = "upkeep")),
+        expect(unreachable_code, unused_variables, reason = "no key was built in that could sign")
+    )]
     async fn sign(&self, message: &[u8]) -> Result<Signature, SignerError> {
-        let der = match &self.0 {
-            Backend::File(file) => file.sign(message)?,
+        let der: Vec<u8> = match self.0 {
+            #[cfg(feature = "upkeep")]
+            Backend::File(ref file) => file.sign(message)?,
             #[cfg(feature = "kms")]
-            Backend::Kms(key) => key.sign(message).await?,
+            Backend::Kms(ref key) => key.sign(message).await?,
         };
         let key = self.public_key().clone();
         // What does not verify is told now, not by whoever is given it.
@@ -85,6 +99,7 @@ pub async fn sign(statement: &[u8], signers: &[Signer]) -> Result<Vec<u8>, Signe
 ///
 /// # Errors
 /// There is something at `path` already (it is left as it is), or it cannot be written.
+#[cfg(feature = "upkeep")]
 pub async fn create(path: &Path) -> Result<PublicKey, SignerError> {
     file::create(path).await
 }

@@ -1,11 +1,17 @@
 //! `strongroom key new` and `strongroom key public`: makes keys, and shows the public half of one that signs.
 
 use std::io::Write;
+#[cfg(feature = "upkeep")]
 use std::path::Path;
 
-use crate::config::key::{Key, KeyNew, KeyPublic, KeyVerb};
-use crate::config::{aws, sign};
+use crate::config::aws;
+#[cfg(feature = "upkeep")]
+use crate::config::key::KeyPublic;
+use crate::config::key::{Key, KeyNew, KeyVerb};
+#[cfg(feature = "upkeep")]
+use crate::config::sign;
 use crate::keys::{self, KEK_NAMESPACE};
+#[cfg(feature = "upkeep")]
 use crate::signer;
 
 /// Runs the verb.
@@ -14,8 +20,10 @@ use crate::signer;
 /// There is a key at the place already, or it cannot be written.
 pub async fn run(args: Key) -> anyhow::Result<()> {
     match args.verb {
+        #[cfg(feature = "upkeep")]
         KeyVerb::New(KeyNew { signing: true, output: Some(output), json, .. }) => new_signing(&output, json).await,
         KeyVerb::New(args) => new(&args).await,
+        #[cfg(feature = "upkeep")]
         KeyVerb::Public(args) => public(&args).await,
     }
 }
@@ -34,6 +42,7 @@ async fn new(args: &KeyNew) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "upkeep")]
 async fn new_signing(place: &Path, json: bool) -> anyhow::Result<()> {
     let key = signer::create(place).await?;
     let mut out = std::io::stdout().lock();
@@ -48,6 +57,7 @@ async fn new_signing(place: &Path, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "upkeep")]
 async fn public(args: &KeyPublic) -> anyhow::Result<()> {
     let signers = sign::open(&[args.source()?]).await?;
     let pem = signers.iter().map(|signer| signer.public_key().pem()).collect::<String>();

@@ -22,6 +22,7 @@ pub enum KeyVerb {
     /// Make a new sealing key of 32 random bytes and print its name; or a signing key
     New(KeyNew),
     /// Print a signing key's public half in PEM
+    #[cfg(feature = "upkeep")]
     Public(KeyPublic),
 }
 
@@ -35,6 +36,7 @@ pub struct KeyNew {
     #[arg(long, value_name = "secretsmanager:NAME")]
     to: Option<Checked<KeySource>>,
     /// Make a signing key (ECDSA on P-256, PKCS#8 in PEM) and print its fingerprint
+    #[cfg(feature = "upkeep")]
     #[arg(long, requires = "output")]
     pub signing: bool,
     /// Print JSON
