@@ -12,6 +12,7 @@ use super::error::{Stage, at};
 use super::reference::Selector;
 use super::statement::{Entry, Event, MAX_ENTRY_LEN, NO_PREVIOUS, Promote, Register, Rekey};
 use super::{Authority, ModelRef, RegistryError, layout, timestamp};
+use crate::signed::is_timestamp;
 use crate::store::{Store, StoreError};
 
 /// How many entries are read at the same time.
@@ -72,7 +73,7 @@ impl<'a> Log<'a> {
         let index = self.entries.len() as u64;
         let key = layout::log_entry(index);
         let damaged = |reason| RegistryError::Damaged { stage: Stage::Log, object: key.clone(), reason };
-        let statement = Entry::statement(index, self.head(), &timestamp::now(), &event).map_err(damaged)?;
+        let statement = Entry::statement(index, self.head(), &self.present(), &event).map_err(damaged)?;
         // What we write, we must be able to read, and to trust: the same checks hold for both.
         let entry = Entry::read(self.authority.signed(statement).await?.into()).map_err(damaged)?;
         self.authority.publishers(&entry)?;
@@ -83,6 +84,13 @@ impl<'a> Log<'a> {
             Some(winner) if winner.digest == entry.digest => Ok(Appended::Entry(Box::new(entry))),
             Some(_) | None => Ok(Appended::Lost),
         }
+    }
+
+    /// The time to write: never before the newest entry that counts, whose writer's clock may be ahead of ours.
+    fn present(&self) -> String {
+        let counts = |entry: &&Entry| is_timestamp(&entry.created) && self.authority.accepts(entry);
+        let newest = self.entries.iter().rev().find(counts).map(|entry| entry.created.clone());
+        timestamp::now().max(newest.unwrap_or_default())
     }
 
     /// The register entry of a version.
@@ -233,4 +241,27 @@ fn check_len(len: usize) -> Result<(), RegistryError> {
 
 fn too_long(reason: String) -> RegistryError {
     RegistryError::Damaged { stage: Stage::Log, object: layout::LOG.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::statement::EntryRef;
+
+    fn moved() -> Event {
+        let register = EntryRef { index: 0, sha256: "0".repeat(64) };
+        let (model, alias, version) = ("model".to_owned(), "live".to_owned(), "1.0.0".to_owned());
+        Event::Promote(Promote { model, alias, version, register, previous: None, back: false })
+    }
+
+    #[tokio::test]
+    async fn time_does_not_go_back_where_another_writers_clock_is_ahead() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, authority) = (Store::directory(directory.path()), Authority::default());
+        let ahead = Entry::statement(0, NO_PREVIOUS, "2999-01-31T23:59:59Z", &moved()).unwrap();
+        store.create(&layout::log_entry(0), ahead.into()).await.unwrap();
+        let mut log = Log::read(&store, &authority).await.unwrap();
+        let Appended::Entry(entry) = log.try_append(moved()).await.unwrap() else { panic!("nobody else writes") };
+        assert_eq!(entry.created, "2999-01-31T23:59:59Z");
+    }
 }
