@@ -185,7 +185,8 @@ def kernels(found: dict) -> str:
         means.append([kind, *(mean_and_worst(ratios[column], more_is_better=False) for column in GRAPH_RATIOS)])
     return f"""Made by `make bench-peers`, which measures and rewrites this section. onnxruntime {found["machine"]["onnxruntime"]} in Python, Strongroom's
 engine and plain tract run each graph in turns, on one thread of the same core, and the first two on all {found["machine"]["cores"]} cores with as
-many threads (`all cores`). Medians of turns' ratios to onnxruntime: below 1 is faster or smaller. `load` is the time from the file to a graph that can run; `memory` is what the process holds in the end, Python and numpy
+many threads (`all cores`: there ours hands each request to an inference thread, as a server does, which is most of
+a forest's time). Medians of turns' ratios to onnxruntime: below 1 is faster or smaller. `load` is the time from the file to a graph that can run; `memory` is what the process holds in the end, Python and numpy
 included on onnxruntime's side.
 
 Machine: {found["machine"]["description"]}.
