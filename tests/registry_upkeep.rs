@@ -249,6 +249,19 @@ async fn a_key_is_given_up_only_when_nothing_hangs_on_it() {
     assert_eq!(new.key_status().await.unwrap().len(), 1);
 }
 
+/// Whoever may write to the store could else stop every rotation by an entry of a version that nobody can open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_passes_over_versions_that_nobody_trusted_registered() {
+    let place = Place::directory();
+    let registry = Registry { authority: signing(&place).await, ..place.open().await };
+    publish_live(&registry, "1.0.0", &files(1, &[10])).await;
+    let (_, mallory) = with_key(&place, "mallory", 5).await;
+    publish(&mallory, "2.0.0", &files(2, &[10])).await.unwrap();
+    let (key, _) = with_key(&place, "new", 9).await;
+    let rotated = registry.rotate(Some(&Keys::open(&key, &place.aws).await.unwrap()), &|_, _| ()).await.unwrap();
+    assert_eq!(rotated.artifacts, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_file_has_no_next_key() {
     let place = Place::directory();

@@ -168,6 +168,7 @@ fn a_signature_is_not_replaced_unasked_and_wrong_arguments_end_with_2() {
     assert!(desk.fails(2, &["verify", &desk.bundle(), "--trust", "{}"]).contains("no trust policy"));
     assert!(desk.fails(2, &["verify", &desk.bundle(), "--trust", "nowhere.json"]).contains("cannot be read"));
     assert!(desk.fails(2, &["rollback", "model:1.0.0"]).contains("names a version"));
+    assert!(desk.fails(2, &["erase", "model", "--yes"]).contains("names an alias"));
     let open = desk.0.path("open");
     std::fs::copy(desk.0.path("alice"), &open).unwrap();
     std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();

@@ -17,11 +17,12 @@ const OUT_OF_REACH: &str = "copies elsewhere still open: exports, backups and re
 /// # Errors
 /// There is no such version, an alias points to it, or a keyslot cannot be deleted.
 pub async fn run(args: EraseArgs) -> anyhow::Result<()> {
+    let model = args.version()?;
     let store = args.retention.on(args.store.open().await?)?;
     let authority = with_signers(args.store.trust.authority()?, &args.signers).await?;
     let Erased { name, version, index, keyslots, files } = match args.yes {
-        true => registry::erase(&store, &authority, &args.model).await?,
-        false => registry::plan_erase(&store, &authority, &args.model).await?,
+        true => registry::erase(&store, &authority, model).await?,
+        false => registry::plan_erase(&store, &authority, model).await?,
     };
     let mut out = std::io::stdout().lock();
     if args.json {

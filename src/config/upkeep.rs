@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::checked::SettingsError;
 use super::model::ModelStoreArgs;
 use super::registry::{RetentionArgs, StoreArgs};
 use super::sign::{OptionalSignersArgs, SignersArgs};
-use crate::registry::ModelRef;
+use crate::registry::{ModelRef, Selector};
 
 /// Read everything in a registry and name what is wrong with it
 #[derive(Debug, Clone, Args)]
@@ -94,7 +95,7 @@ gc --delete`, and nothing opens them. Stopped in between, run it again.")]
 pub struct EraseArgs {
     /// The version: NAME:VERSION or NAME@sha256:HEX
     #[arg(value_name = "MODEL")]
-    pub model: ModelRef,
+    model: ModelRef,
     #[command(flatten)]
     /// The registry.
     pub store: StoreArgs,
@@ -110,4 +111,21 @@ pub struct EraseArgs {
     /// Answer with JSON
     #[arg(long)]
     pub json: bool,
+}
+
+impl EraseArgs {
+    /// The version.
+    ///
+    /// # Errors
+    /// An alias is named, which may move between the question and the deed.
+    pub fn version(&self) -> Result<&ModelRef, SettingsError> {
+        match &self.model.selector {
+            Selector::Version(_) | Selector::Digest(_) => Ok(&self.model),
+            Selector::Alias(_) => {
+                let problem =
+                    format!("{} names an alias; a version is erased: NAME:VERSION or NAME@sha256:HEX", self.model);
+                Err(SettingsError::of(problem))
+            }
+        }
+    }
 }

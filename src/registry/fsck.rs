@@ -174,7 +174,7 @@ fn registered<'a>(log: &'a Log<'_>) -> impl Iterator<Item = &'a Entry> {
 }
 
 /// The register entries of versions that were not erased, whoever signed them.
-pub(super) fn kept<'a>(log: &'a Log<'_>) -> impl Iterator<Item = &'a Register> {
+fn kept<'a>(log: &'a Log<'_>) -> impl Iterator<Item = &'a Register> {
     log.entries().iter().filter_map(|entry| match &entry.event {
         Event::Register(register) if log.erased(&register.artifact).is_none() => Some(register),
         Event::Register(_) | Event::Promote(_) | Event::Erase(_) | Event::Rekey(_) => None,

@@ -86,6 +86,14 @@ impl<'a> Log<'a> {
         }
     }
 
+    /// What registers the versions that are not erased, of the entries that count.
+    pub(super) fn live(&self) -> impl Iterator<Item = &Register> {
+        self.entries.iter().filter(|entry| self.authority.accepts(entry)).filter_map(|entry| match &entry.event {
+            Event::Register(register) if self.erased(&register.artifact).is_none() => Some(register),
+            Event::Register(_) | Event::Promote(_) | Event::Erase(_) | Event::Rekey(_) => None,
+        })
+    }
+
     /// The time to write: never before the newest entry that counts, whose writer's clock may be ahead of ours.
     fn present(&self) -> String {
         let counts = |entry: &&Entry| is_timestamp(&entry.created) && self.authority.accepts(entry);

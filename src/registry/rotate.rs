@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::error::{Stage, at};
 use super::log::{ATTEMPTS, Appended, Log};
 use super::statement::{Event, Register, Rekey};
-use super::{Registry, RegistryError, fsck, keyslot, layout};
+use super::{Registry, RegistryError, keyslot, layout};
 use crate::keys::{Kek, Keys};
 use crate::sealed::digest::sha256_hex;
 
@@ -52,8 +52,7 @@ pub(super) async fn rotate(
     let (mut written, mut bytes, mut done) = (0, 0, BTreeSet::new());
     // A publish that is under way seals under the old KEK until it has ended: whoever it registers meanwhile comes next.
     loop {
-        let left: Vec<Register> =
-            fsck::kept(&log).filter(|register| !done.contains(&register.artifact)).cloned().collect();
+        let left: Vec<Register> = log.live().filter(|register| !done.contains(&register.artifact)).cloned().collect();
         if left.is_empty() {
             break;
         }
@@ -76,7 +75,7 @@ pub(super) async fn rotate(
 /// one after it.
 async fn next(registry: &Registry, log: &Log<'_>) -> Result<Arc<Kek>, RegistryError> {
     let current = registry.keys.current().await?;
-    for register in fsck::kept(log) {
+    for register in log.live() {
         if keyslot::open_under(registry, register, &current).await?.is_none() {
             return Ok(current);
         }
@@ -125,7 +124,7 @@ pub(super) async fn status(registry: &Registry) -> Result<BTreeMap<String, Hangi
     let log = Log::read(&registry.store, &registry.authority).await?;
     let mut status: BTreeMap<String, Hanging> = BTreeMap::new();
     let mut seen = BTreeSet::new();
-    for register in fsck::kept(&log).filter(|register| seen.insert(register.artifact.clone())) {
+    for register in log.live().filter(|register| seen.insert(register.artifact.clone())) {
         let names = keyslot::names(&registry.store, register).await?;
         for name in &names {
             let hanging = status.entry(name.clone()).or_default();
@@ -145,14 +144,14 @@ pub(super) async fn retire(registry: &Registry, name: &str) -> Result<usize, Reg
         return Err(RegistryError::Retiring { kek: name.into(), model: "whatever is published next".into() });
     }
     let log = Log::read(&registry.store, &registry.authority).await?;
-    for register in fsck::kept(&log) {
+    for register in log.live() {
         if keyslot::open_under(registry, register, &current).await?.is_none() {
             let model = format!("{}:{}", register.model, register.version);
             return Err(RegistryError::Retiring { kek: name.into(), model });
         }
     }
     let mut deleted = 0;
-    for register in fsck::kept(&log) {
+    for register in log.live() {
         let key = layout::keyslot(&register.artifact, name);
         // By its whole name: what is deleted is what begins with it.
         if keyslot::names(&registry.store, register).await?.iter().any(|there| there == name) {
