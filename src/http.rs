@@ -8,6 +8,7 @@ mod admission;
 mod answer;
 mod body;
 mod convenience;
+mod current;
 mod error;
 mod execution_parameters;
 mod hosted;

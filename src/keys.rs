@@ -26,6 +26,8 @@ pub struct Kek {
     pub name: String,
     /// The key.
     pub key: SealingKey,
+    /// The index of the log entry before which no alias may point, where the secret says one; else 0.
+    pub min_index: u64,
 }
 
 /// The KEKs of one source, each fetched once and kept. A clone shares them: no key is copied.
@@ -148,5 +150,5 @@ pub async fn create(place: &KeySource, aws: &SdkConfig) -> Result<Kek, KeyError>
         KeySource::File(path) => file::write(path, &key).await?,
         KeySource::SecretsManager(id) => secrets_manager::create(id, &key, aws).await?,
     };
-    Ok(Kek { name, key })
+    Ok(Kek { name, key, min_index: 0 })
 }

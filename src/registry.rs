@@ -14,6 +14,7 @@ mod error;
 mod export;
 mod fetch;
 mod file_index;
+mod follow;
 mod fsck;
 mod garbage;
 mod history;
@@ -45,6 +46,7 @@ pub use erase::Erased;
 pub use error::{RegistryError, Stage};
 pub use export::{Copying, Export, ExportedObject};
 pub use file_index::{MAX_FILES, MAX_PATH_LEN, MAX_TOTAL_LEN};
+pub use follow::{Follower, Move};
 pub use fsck::{Checkup, Fault};
 pub use garbage::Unneeded;
 pub use history::{Change, Record, Standing, Version, find_version, history, verify_log};
@@ -106,6 +108,11 @@ impl Registry {
         // Boxed, here and below: the future is large and nested deep, which its callers should not have to know; and
         // `boxed` demands that any thread may do the work.
         fetch::fetch(self, model).boxed().await
+    }
+
+    /// Watches the alias `alias` of `model`.
+    pub fn follow(self, model: &str, alias: &AliasName) -> Follower {
+        Follower::new(self, model, alias)
     }
 
     /// Seals `files` and registers them as `version` of the model `name`. The caller has checked that they are a bundle

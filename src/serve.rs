@@ -1,6 +1,8 @@
 //! Composition root: confine, bind, fetch, open, load, self-test, ready, drain. Here sealed models and HTTP meet, and nowhere else.
 
 mod engine;
+mod follow;
+mod memory;
 mod multi_model;
 mod signals;
 mod stages;
@@ -15,6 +17,7 @@ use crate::keys::{KeySource, Keys};
 use crate::sandbox::{self, Layer, SandboxError};
 use crate::telemetry::chain;
 
+use follow::Following;
 use multi_model::DirectoryLoader;
 use signals::Signals;
 use stages::Stages;
@@ -100,10 +103,13 @@ async fn serve(Confined { config, sandbox, key }: Confined) -> Result<(), ServeE
             return Ok(());
         }
     };
-    if let Err(error) = started {
-        server.stop().await;
-        return Err(error.into());
-    }
+    let following = match started {
+        Ok(following) => following,
+        Err(error) => {
+            server.stop().await;
+            return Err(error.into());
+        }
+    };
     tracing::info!(duration_ms = millis(begun), "ready");
     tokio::select! {
         ended = server.ended() => return Err(ServeError::Ended(ended.err().unwrap_or_else(|| std::io::Error::other("stopped")))),
@@ -111,6 +117,7 @@ async fn serve(Confined { config, sandbox, key }: Confined) -> Result<(), ServeE
             server.stop().await;
             return Err(ServeError::Poisoned);
         }
+        () = follow(following, &control) => {}
         signal = signals.next() => tracing::info!(signal, "draining"),
     }
     server.drain().await;
@@ -118,19 +125,34 @@ async fn serve(Confined { config, sandbox, key }: Confined) -> Result<(), ServeE
     Ok(())
 }
 
-/// Brings up the one model, or what loads many.
-async fn start(config: &Serve, key: EarlyKey, control: &Control) -> Result<(), StartError> {
+/// Follows an alias, if it is followed; in any case for ever.
+async fn follow(following: Option<Following>, control: &Control) {
+    match following {
+        Some(following) => match following.run(control).await {},
+        None => std::future::pending().await,
+    }
+}
+
+/// Brings up the one model, or what loads many. Answers with the alias to be followed.
+async fn start(config: &Serve, key: EarlyKey, control: &Control) -> Result<Option<Following>, StartError> {
+    let stages = Stages(Some(control));
     match &config.source {
-        Source::Registered { registry, model } => {
-            control.ready(start::from_registry(registry, model, key, control).await?)
+        Source::Registered { registry: source, model, follow } => {
+            let registry = start::open_registry(stages, source, key).await?;
+            if let Some(follow) = follow {
+                let mut following = Following::new(registry, source, &model.name, follow);
+                control.ready(following.first(stages).await?);
+                return Ok(Some(following));
+            }
+            control.ready(start::from_registry(stages, &registry, source, model).await?);
         }
         Source::Mounted(mount) => control.ready(start::from_mount(mount, key, control).await?),
         Source::Many(mount) => {
-            let keys = start::open_keys(Stages(Some(control)), mount, key).await?;
+            let keys = start::open_keys(stages, mount, key).await?;
             control.ready_for_models(Arc::new(DirectoryLoader::new(mount.clone(), keys)));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// One line with the state of every layer.

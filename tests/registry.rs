@@ -241,8 +241,8 @@ async fn a_task_of_its_own_may_do_the_work() {
 fn a_model_is_named_by_alias_version_or_digest() {
     let digest = "0f".repeat(32);
     for (text, selector) in [
-        ("face".to_owned(), Selector::Alias("live".into())),
-        ("face:canary".into(), Selector::Alias("canary".into())),
+        ("face".to_owned(), Selector::Alias("live".parse().unwrap())),
+        ("face:canary".into(), Selector::Alias("canary".parse().unwrap())),
         ("face:1.2.3-rc.1+b4".into(), Selector::Version("1.2.3-rc.1+b4".into())),
         (format!("face@sha256:{digest}"), Selector::Digest(digest.clone())),
     ] {

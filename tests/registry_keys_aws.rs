@@ -66,6 +66,22 @@ async fn a_secret_is_rotated_to_its_next_version_and_every_one_in_use_keeps_a_la
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_keeps_the_floor_that_the_secret_says() {
+    let (place, key) = with_secret("floor").await;
+    let client = aws_sdk_secretsmanager::Client::new(&place.aws);
+    let raw = place.open_with(&key).await.keys.current().await.unwrap().key.expose().to_vec();
+    let raw = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, raw);
+    let value = json!({ "key": raw, "min_index": 1 }).to_string();
+    client.put_secret_value().secret_id("floor").secret_string(value).send().await.unwrap();
+    publish_live(&place.open_with(&key).await, "1.0.0", &files(1, &[10])).await;
+    let rotated = place.open_with(&key).await.rotate(None, &|_, _| ()).await.unwrap();
+    let registry = place.open_with(&key).await;
+    let current = registry.keys.current().await.unwrap();
+    assert_eq!((current.name.as_str(), current.min_index), (rotated.kek.as_str(), 1));
+    assert!(registry.fetch(&model("model")).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_that_died_at_any_call_goes_on_with_the_same_key() {
     for calls in 0.. {
         let name = format!("died-{calls}");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strongroom::bundle::Files;
+use strongroom::keys::KeySource;
 use strongroom::registry::{
     Authority, Change, Published, Registry, RegistryError, Standing, find_version, history, roll_back, verify_log,
 };
@@ -190,6 +191,23 @@ async fn an_alias_that_is_put_back_is_below_the_floor() {
     assert!(matches!(&error, RegistryError::BelowFloor { index: 2, floor: 3, .. }), "{}", chain(&error));
     overwrite(&alias, &std::fs::read(&log[3]).unwrap());
     assert!(reader.fetch(&model("model")).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secret_may_say_the_floor() {
+    let place = support::Place::directory();
+    let written = support::key_file(place.scratch.path(), "raw", 7);
+    publish_two(&place.open_with(&KeySource::File(written)).await).await;
+    let raw = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [7; 32]);
+    for (floor, accepted) in [(3, true), (4, false)] {
+        let path = support::key_file(place.scratch.path(), "json", 7);
+        overwrite(&path, format!("{{\"key\":\"{raw}\",\"min_index\":{floor}}}").as_bytes());
+        let fetched = place.open_with(&KeySource::File(path)).await.fetch(&model("model")).await;
+        assert_eq!(fetched.is_ok(), accepted);
+        if let Err(error) = fetched {
+            assert!(matches!(&error, RegistryError::BelowFloor { index: 3, floor: 4, .. }), "{}", chain(&error));
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use super::sandbox::{self, SandboxMode};
 use super::trust::OptionalTrustArgs;
 use crate::keys::{KeyError, KeySource, Keys};
 use crate::model::available_cores;
-use crate::registry::{Authority, ModelRef};
+use crate::registry::{AliasName, Authority, ModelRef, Selector};
 use crate::sandbox::Policy;
 use crate::store::Location;
 use crate::{http, telemetry};
@@ -58,6 +58,10 @@ pub struct ServeArgs {
     /// The index of the log entry before which no alias may point: an older one was put back by somebody else
     #[arg(long, env = "STRONGROOM_MIN_INDEX", value_name = "INDEX", default_value = "0")]
     min_index: Checked<u64>,
+    /// Follow the alias: look every so many seconds where it points, load what it moved to beside what is served, and serve
+    /// that once it has passed its self-test
+    #[arg(long, env = "STRONGROOM_FOLLOW", value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10")]
+    follow: Option<Checked<u64>>,
     /// Inference threads [default: as many as there are cores]
     #[arg(long, env = "STRONGROOM_THREADS", value_name = "N")]
     threads: Option<Checked<usize>>,
@@ -138,11 +142,22 @@ pub enum Source {
         registry: RegistryArgs,
         /// Which model of it.
         model: ModelRef,
+        /// How its alias is followed; where not, what it points to at the start is served.
+        follow: Option<Follow>,
     },
     /// One, which is mounted.
     Mounted(Mount),
     /// Those of a multi-model endpoint, mounted below one directory.
     Many(Mount),
+}
+
+/// How an alias is followed.
+#[derive(Debug, Clone)]
+pub struct Follow {
+    /// The alias.
+    pub alias: AliasName,
+    /// From one look to the next.
+    pub every: Duration,
 }
 
 impl Source {
@@ -174,7 +189,7 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Registered { registry, model } => write!(f, "{model} in {}", registry.registry),
+            Self::Registered { registry, model, .. } => write!(f, "{model} in {}", registry.registry),
             Self::Mounted(mount) | Self::Many(mount) => write!(f, "{}", mount.path.display()),
         }
     }
@@ -262,11 +277,36 @@ impl ServeArgs {
             }
         };
         match model {
-            ModelSource::Directory(path) => Some(Source::Mounted(mount(&path, problems))),
+            ModelSource::Directory(path) => {
+                if self.follow.is_some() {
+                    problems.add(format!("{FOLLOW}: what is mounted never moves, only an alias of a registry does"));
+                }
+                Some(Source::Mounted(mount(&path, problems)))
+            }
             ModelSource::Registered(model) => {
                 let registry = problems.required("STRONGROOM_REGISTRY (--registry)", self.registry.clone());
                 let key = problems.required(KEY, self.key.clone());
-                Some(Source::Registered { registry: RegistryArgs { registry: registry?, key: key?, authority }, model })
+                let follow = self.follow(&model, platform, problems);
+                let registry = RegistryArgs { registry: registry?, key: key?, authority };
+                Some(Source::Registered { registry, model, follow })
+            }
+        }
+    }
+
+    /// What cannot move is not followed.
+    fn follow(&self, model: &ModelRef, platform: &Platform, problems: &mut Problems) -> Option<Follow> {
+        let seconds = problems.within(FOLLOW, self.follow.clone()?, 0..=86_400);
+        if seconds == 0 {
+            return None;
+        }
+        if platform.batch(&mut Problems::default()) {
+            problems.add(format!("{FOLLOW}: a batch transform job is answered by one version"));
+        }
+        match &model.selector {
+            Selector::Alias(alias) => Some(Follow { alias: alias.clone(), every: Duration::from_secs(seconds) }),
+            Selector::Version(_) | Selector::Digest(_) => {
+                problems.add(format!("{FOLLOW}: {model} never moves, only an alias does"));
+                None
             }
         }
     }
@@ -313,6 +353,7 @@ impl ServeArgs {
 }
 
 const MODEL: &str = "STRONGROOM_MODEL (--model)";
+const FOLLOW: &str = "STRONGROOM_FOLLOW (--follow)";
 const KEY: &str = "STRONGROOM_KEY (--key)";
 /// The platform's bound for a real-time request.
 const BODY_MB: usize = 25;

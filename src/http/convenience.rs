@@ -1,6 +1,5 @@
 //! `/test`: the bundle's own sample through the model, for people who look for the first time. Can be switched off.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::ACCEPT;
@@ -27,17 +26,16 @@ pub(super) async fn test(request: HttpRequest, shared: web::Data<Shared>) -> Htt
 async fn analyse(request: &HttpRequest, shared: &web::Data<Shared>) -> Result<HttpResponse, Failure> {
     let deadline = Instant::now() + shared.config.deadline;
     let no_sample = || Failure::NotFound { path: "/test, as this bundle brings no self-test".to_owned() };
-    let hosted = Arc::clone(shared.ready_model()?);
+    let hosted = shared.ready_model()?;
     let in_flight = hosted.begin()?;
     let sample = hosted.model.sample.clone().ok_or_else(no_sample)?;
     let asked = Request { media_type: Some(sample.media_type.clone()), accept: None, body: sample.body.clone() };
     let ticket = Ticket::new(shared, &hosted, in_flight, deadline)?;
     let body = answer::document(&ticket, &work::of(request), asked).await?.body;
     let analysis: Value = serde_json::from_slice(&body).map_err(|_not_json| Failure::Internal)?;
-    if wants_html(request)
-        && let Some(page) = shared.page()
-    {
-        return Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page.with(&analysis)));
+    if wants_html(request) {
+        let page = hosted.page().with(&analysis);
+        return Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page));
     }
     let found = json!({ "sample": sample.name, "media_type": sample.media_type, "analysis": analysis });
     Ok(HttpResponse::Ok().json(found))

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::model::RunError;
 
 use super::Model;
+use super::convenience::Page;
 use super::error::Failure;
 use super::inference::Worker;
 
@@ -35,6 +36,7 @@ pub(super) struct Hosted {
     sound: AtomicBool,
     /// Nanoseconds that the last record took; 0 before the first.
     record_time: AtomicU64,
+    page: OnceLock<Page>,
     /// One permit is held by every request in flight; closed when none may begin any more.
     requests: Arc<Semaphore>,
 }
@@ -43,7 +45,14 @@ impl Hosted {
     pub(super) fn new(model: Model) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let (id, sound, record_time) = (NEXT.fetch_add(1, Ordering::Relaxed), AtomicBool::new(true), AtomicU64::new(0));
-        Self { id, model, sound, record_time, requests: Arc::new(Semaphore::new(REQUESTS as usize)) }
+        Self {
+            id,
+            model,
+            sound,
+            record_time,
+            page: OnceLock::new(),
+            requests: Arc::new(Semaphore::new(REQUESTS as usize)),
+        }
     }
 
     /// Keeps the model loaded for a request.
@@ -51,11 +60,16 @@ impl Hosted {
     /// # Errors
     /// It is not sound, or is being unloaded.
     pub(super) fn begin(&self) -> Result<InFlight, Failure> {
-        if !self.sound.load(Ordering::Relaxed) {
+        if !self.is_sound() {
             return Err(Failure::NotReady { stage: "self-test after a crash failed" });
         }
         let permit = Arc::clone(&self.requests).try_acquire_owned();
         permit.map(|permit| InFlight { _permit: permit }).map_err(|_unloading| Failure::NotReady { stage: "unload" })
+    }
+
+    /// `/test` for people, made when they first ask.
+    pub(super) fn page(&self) -> &Page {
+        self.page.get_or_init(|| Page::of(&self.model))
     }
 
     /// Waits for the requests in flight; none begins any more.
@@ -71,6 +85,10 @@ impl Hosted {
             Entry::Occupied(there) => Ok(there.into_mut()),
             Entry::Vacant(place) => Ok(place.insert(self.model.engine.worker()?)),
         }
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        self.sound.load(Ordering::Relaxed)
     }
 
     pub(super) fn unsound(&self) {

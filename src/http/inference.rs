@@ -187,7 +187,6 @@ fn check_after_crash(ticket: &Ticket, workers: &mut Workers) {
     }));
     if !matches!(sound, Ok(true)) {
         tracing::error!(model = ticket.hosted.model.card.name, "the self-test fails after a panic");
-        ticket.hosted.unsound();
-        ticket.shared.unsound();
+        ticket.shared.unsound(&ticket.hosted);
     }
 }

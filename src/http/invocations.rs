@@ -37,7 +37,7 @@ pub(super) async fn post(request: HttpRequest, payload: web::Payload, shared: we
     let answered = async {
         // Taken once: a request accepted before SIGTERM is answered, however late its body ends.
         let hosted = shared.ready_model()?;
-        answer(&request, payload, &shared, hosted).await
+        answer(&request, payload, &shared, &hosted).await
     };
     match shared.before_cut(answered).await {
         Ok(response) => response,

@@ -42,7 +42,7 @@ pub(super) struct Metrics {
     outcomes: Bounded<RequestLabels>,
     total: Histogram,
     stages: Family<StageLabels, Histogram>,
-    items: Family<ItemLabels, Counter>,
+    items: Family<OutcomeLabels, Counter>,
     classes: Family<ClassLabels, Counter>,
     class_names: Bounded<String>,
     megapixels: Histogram,
@@ -53,6 +53,7 @@ pub(super) struct Metrics {
     ready: Gauge,
     models: Gauge,
     model: Family<ModelLabels, Gauge>,
+    followed: Family<OutcomeLabels, Counter>,
     start_up: Family<StageLabels, Gauge<f64, AtomicU64>>,
     sandbox: Family<LayerLabels, Gauge>,
 }
@@ -92,7 +93,7 @@ struct LayerLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ItemLabels {
+struct OutcomeLabels {
     outcome: &'static str,
 }
 
@@ -142,6 +143,7 @@ impl Metrics {
             ready: register(all, telemetry::READY, Gauge::default()),
             models: register(all, telemetry::MODELS, Gauge::default()),
             model: register(all, telemetry::MODEL, Family::default()),
+            followed: register(all, telemetry::FOLLOWED, Family::default()),
             start_up: register(all, telemetry::START_UP, Family::default()),
             sandbox: register(all, telemetry::SANDBOX, Family::default()),
             registry,
@@ -161,7 +163,7 @@ impl Metrics {
         let tally = &seen.work.tally;
         for (outcome, count) in [("answered", tally.answered), ("failed", tally.failed)] {
             if count > 0 {
-                self.items.get_or_create(&ItemLabels { outcome }).inc_by(count);
+                self.items.get_or_create(&OutcomeLabels { outcome }).inc_by(count);
             }
         }
         for (class, &count) in &tally.classes {
@@ -187,7 +189,12 @@ impl Metrics {
             digest: card.digest.clone(),
             task: card.task.to_owned(),
         };
+        self.model.clear();
         self.model.get_or_create(&labels).set(1);
+    }
+
+    pub(super) fn followed(&self, outcome: &'static str) {
+        self.followed.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     pub(super) fn confined(&self, sandbox: &Report) {
@@ -240,7 +247,8 @@ impl Observation<'_> {
     /// Tells CloudWatch, in the Embedded Metric Format.
     pub(super) fn tell_cloudwatch(&self, shared: &Shared, request_id: &str) {
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1e3;
-        let card = shared.model().map(|model| &model.card);
+        let hosted = shared.hosted();
+        let card = hosted.as_ref().map(|hosted| &hosted.model.card);
         let (model, version) = card.map_or((OTHER, OTHER), |card| (card.name.as_str(), card.version.as_str()));
         let stages = self.work.stages.unwrap_or_default();
         let failed = |class: u16| f64::from(u8::from(self.status / 100 == class));

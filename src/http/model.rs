@@ -54,11 +54,11 @@ struct Limits {
 
 /// `GET /model`
 pub(super) async fn get(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
-    let Some(model) = shared.model() else {
+    let Some(hosted) = shared.hosted() else {
         let failure = shared.readiness.check().err().unwrap_or(Failure::Internal);
         return failure.respond(&request);
     };
-    let card = &model.card;
+    let card = &hosted.model.card;
     let limits = Limits {
         max_body_bytes: shared.config.max_body,
         image_megapixels: card.limits.megapixels,

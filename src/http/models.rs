@@ -12,10 +12,7 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 use utoipa::ToSchema;
-
-use crate::model::return_freed_memory;
 
 use super::error::Failure;
 use super::hosted::Hosted;
@@ -255,26 +252,12 @@ pub(super) async fn get(request: HttpRequest, name: web::Path<String>, shared: w
 pub(super) async fn unload(request: HttpRequest, name: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
     let name = name.into_inner();
     let Some(hosted) = shared.models.remove(&name) else { return Refusal::NotFound { name }.respond(&request) };
-    let task = rt::spawn(reclaim(Arc::clone(&shared), hosted));
+    let own = Arc::clone(&shared);
+    let task = rt::spawn(async move { own.reclaim(hosted).await });
     match shared.before_cut(async { task.await.map_err(|_panic| Failure::Internal) }).await {
         Ok(()) => HttpResponse::Ok().json(json!({ "status": format!("Model \"{name}\" unregistered") })),
         Err(failure) => failure.respond(&request),
     }
-}
-
-async fn reclaim(shared: Arc<Shared>, hosted: Arc<Hosted>) {
-    hosted.finish().await;
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let id = hosted.id;
-    shared.pool.everywhere(move |workers| {
-        workers.remove(&id);
-        // Nobody listens when the server is gone.
-        let _ = tell.send(());
-    });
-    drop(hosted);
-    // Ends when the last thread has dropped its part of it.
-    while told.recv().await.is_some() {}
-    let _ = tokio::task::spawn_blocking(return_freed_memory).await;
 }
 
 /// `POST /models/NAME/invoke`

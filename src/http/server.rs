@@ -80,9 +80,30 @@ impl Control {
         self.0.metrics.stage(stage, took);
     }
 
-    /// The self-test has passed: requests are taken from now on.
+    /// The self-test has passed: the model takes requests from now on, in the place of another that did. That one stays
+    /// loaded, for [`Self::go_back`].
     pub fn ready(&self, model: Model) {
         self.0.serve(model);
+    }
+
+    /// The digest of the model that takes requests, once there is one.
+    pub fn serves(&self) -> Option<String> {
+        self.0.hosted().map(|hosted| hosted.model.card.digest.clone())
+    }
+
+    /// Has the model that was served before take requests again, at once, if it has this digest; `false`: it is not kept.
+    pub fn go_back(&self, digest: &str) -> bool {
+        self.0.go_back(digest)
+    }
+
+    /// Gives back the memory of the model that was served before.
+    pub async fn forget_before(&self) {
+        self.0.forget_before().await;
+    }
+
+    /// A move of the alias came to `outcome`; `/metrics` counts them.
+    pub fn followed(&self, outcome: &'static str) {
+        self.0.metrics.followed(outcome);
     }
 
     /// Models are loaded from now on, as they are asked for.

@@ -3,13 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
-use crate::model::{Pool, PoolError};
+use crate::model::{Pool, PoolError, return_freed_memory};
 
 use super::Config;
 use super::admission::Admission;
-use super::convenience::Page;
+use super::current::Current;
 use super::error::Failure;
 use super::hosted::{Hosted, Workers};
 use super::inference::Model;
@@ -28,8 +28,8 @@ pub(super) struct Shared {
     /// Those of a multi-model endpoint.
     pub(super) models: Models,
     loader: OnceLock<Arc<dyn Loader>>,
-    only: OnceLock<Arc<Hosted>>,
-    page: OnceLock<Page>,
+    /// The model of every other server.
+    current: Current,
     cut: watch::Sender<Option<Instant>>,
 }
 
@@ -44,33 +44,27 @@ impl Shared {
             pool,
             models: Models::default(),
             loader: OnceLock::new(),
-            only: OnceLock::new(),
-            page: OnceLock::new(),
+            current: Current::default(),
             cut: watch::Sender::new(None),
             config,
         })
     }
 
     /// The one model, while the server takes requests.
-    pub(super) fn ready_model(&self) -> Result<&Arc<Hosted>, Failure> {
+    pub(super) fn ready_model(&self) -> Result<Arc<Hosted>, Failure> {
         self.readiness.check()?;
-        self.only.get().ok_or(Failure::NotReady { stage: "ready" })
+        self.current.get().ok_or(Failure::NotReady { stage: "ready" })
     }
 
     /// The one model, once there is one, whatever the server is doing.
-    pub(super) fn model(&self) -> Option<&Model> {
-        self.only.get().map(|hosted| &hosted.model)
+    pub(super) fn hosted(&self) -> Option<Arc<Hosted>> {
+        self.current.get()
     }
 
     /// What loads models, while the server takes requests.
     pub(super) fn loader(&self) -> Result<&Arc<dyn Loader>, Failure> {
         self.readiness.check()?;
         self.loader.get().ok_or(Failure::NotReady { stage: "ready" })
-    }
-
-    /// `/test` for people, once there is a model.
-    pub(super) fn page(&self) -> Option<&Page> {
-        self.page.get()
     }
 
     /// No answer later than `at`: soon after, connections are closed.
@@ -97,14 +91,44 @@ impl Shared {
         }
     }
 
-    /// Takes the one model; a server has one for life.
+    /// Takes the one model, or a newer one in its place: no request is without a model meanwhile.
     pub(super) fn serve(&self, model: Model) {
-        self.metrics.describe(&model.card);
-        drop(self.page.set(Page::of(&model)));
         let hosted = Arc::new(Hosted::new(model));
         self.warm_up(&hosted);
-        drop(self.only.set(hosted));
+        self.metrics.describe(&hosted.model.card);
+        self.current.replace(hosted);
         self.readiness.ready();
+    }
+
+    /// Has the model that was served before take requests again, if it has this digest; `false`: it is not there any more.
+    pub(super) fn go_back(&self, digest: &str) -> bool {
+        let Some(hosted) = self.current.go_back(digest) else { return false };
+        self.metrics.describe(&hosted.model.card);
+        self.readiness.ready();
+        true
+    }
+
+    /// Gives back the memory of the model that was served before.
+    pub(super) async fn forget_before(&self) {
+        if let Some(hosted) = self.current.forget_before() {
+            self.reclaim(hosted).await;
+        }
+    }
+
+    /// Waits for what `hosted` has begun, then gives back its memory.
+    pub(super) async fn reclaim(&self, hosted: Arc<Hosted>) {
+        hosted.finish().await;
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let id = hosted.id;
+        self.pool.everywhere(move |workers| {
+            workers.remove(&id);
+            // Nobody listens when the server is gone.
+            let _ = tell.send(());
+        });
+        drop(hosted);
+        // Ends when the last thread has dropped its part of it.
+        while told.recv().await.is_some() {}
+        let _ = tokio::task::spawn_blocking(return_freed_memory).await;
     }
 
     /// Has every thread make its state of the model before it is asked for. Who cannot, says so when it is.
@@ -119,9 +143,10 @@ impl Shared {
         self.readiness.ready();
     }
 
-    /// A model fails its self-test after a panic. Where it is the only one, so does the server; others go on.
-    pub(super) fn unsound(&self) {
-        if !self.config.multi_model {
+    /// A model fails its self-test after a panic. Where it is the one that is served, so does the server; others go on.
+    pub(super) fn unsound(&self, hosted: &Hosted) {
+        hosted.unsound();
+        if self.current.get().is_some_and(|current| current.id == hosted.id) {
             tracing::error!("/ping answers 503 from now on");
             self.readiness.poisoned();
         }

@@ -23,8 +23,8 @@ impl KeyFile {
     }
 
     pub(super) fn read(path: &Path) -> Result<Self, KeyError> {
-        let key = read(path)?;
-        let kek = Arc::new(Kek { name: key.id(), key });
+        let form::Value { key, min_index } = read(path)?;
+        let kek = Arc::new(Kek { name: key.id(), key, min_index });
         Ok(Self { path: path.to_owned(), kek })
     }
 
@@ -55,9 +55,9 @@ pub(super) async fn write(path: &Path, key: &SealingKey) -> Result<String, KeyEr
     Ok(key.id())
 }
 
-fn read(path: &Path) -> Result<SealingKey, KeyError> {
+fn read(path: &Path) -> Result<form::Value, KeyError> {
     let value = secret_file::read(path, form::MAX_LEN)?;
-    form::key(&value)
+    form::value(&value)
         .map_err(|source| KeyError::Form { source_name: KeySource::File(path.to_owned()).to_string(), source })
 }
 

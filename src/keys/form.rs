@@ -31,22 +31,31 @@ pub enum FormError {
         form: &'static str,
     },
     /// Begins as JSON and is something else.
-    #[error("it is not a JSON object whose \"key\" is a base64 text")]
+    #[error(
+        "it is not a JSON object whose \"key\" is a base64 text and whose \"min_index\", if there is one, is a number"
+    )]
     Json,
 }
 
-/// The key in `value`: 32 raw bytes; or base64, hex or `{"key": ...}` of them, with a line's end or without.
-pub(super) fn key(value: &[u8]) -> Result<SealingKey, FormError> {
+/// What a file or a secret says.
+pub(super) struct Value {
+    pub(super) key: SealingKey,
+    /// The index of the log entry before which no alias may point.
+    pub(super) min_index: u64,
+}
+
+/// The key in `value`: 32 raw bytes; or base64, hex or `{"key": ..., "min_index": ...}` of them, with a line's end or without.
+pub(super) fn value(value: &[u8]) -> Result<Value, FormError> {
     if let Ok(raw) = <&[u8; 32]>::try_from(value) {
         return match is_text(raw) {
             true => Err(FormError::Password),
-            false => Ok(SealingKey::from_bytes(raw)),
+            false => Ok(Value { key: SealingKey::from_bytes(raw), min_index: 0 }),
         };
     }
     let line = value.strip_suffix(b"\n").map_or(value, |line| line.strip_suffix(b"\r").unwrap_or(line));
     match line.trim_ascii_start().first() {
         Some(b'{') => json(line),
-        Some(_) | None => text(line),
+        Some(_) | None => Ok(Value { key: text(line)?, min_index: 0 }),
     }
 }
 
@@ -71,15 +80,28 @@ fn text(line: &[u8]) -> Result<SealingKey, FormError> {
     }
 }
 
-fn json(value: &[u8]) -> Result<SealingKey, FormError> {
-    /// Other members are other issues' business.
+fn json(value: &[u8]) -> Result<Value, FormError> {
+    /// Other members are the owner's own.
     #[derive(Deserialize)]
     struct Secret {
         #[serde(deserialize_with = "wiped")]
         key: Zeroizing<String>,
+        #[serde(default)]
+        min_index: u64,
     }
     let secret: Secret = serde_json::from_slice(value).map_err(|_| FormError::Json)?;
-    text(secret.key.as_bytes())
+    Ok(Value { key: text(secret.key.as_bytes())?, min_index: secret.min_index })
+}
+
+/// A value that [`value`] reads: the raw key, or JSON where there is more to say.
+pub(super) fn write(key: &SealingKey, min_index: u64) -> Zeroizing<Vec<u8>> {
+    match min_index {
+        0 => Zeroizing::new(key.expose().to_vec()),
+        index => {
+            let key = Zeroizing::new(STANDARD.encode(key.expose()));
+            Zeroizing::new(format!("{{\"key\":\"{}\",\"min_index\":{index}}}", *key).into_bytes())
+        }
+    }
 }
 
 fn wiped<'de, D: Deserializer<'de>>(value: D) -> Result<Zeroizing<String>, D::Error> {

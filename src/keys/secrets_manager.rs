@@ -100,7 +100,8 @@ impl Secret {
             let source_name = KeySource::SecretsManager(self.failure.secret.clone()).to_string();
             KeyError::Form { source_name, source }
         };
-        Ok(Kek { name, key: form::key(&value).map_err(form_error)? })
+        let form::Value { key, min_index } = form::value(&value).map_err(form_error)?;
+        Ok(Kek { name, key, min_index })
     }
 }
 

@@ -57,17 +57,6 @@ impl Authority {
         self.publishers(entry).is_ok()
     }
 
-    /// Refuses an entry of an alias that is older than it may be.
-    pub(super) fn check_floor<E>(&self, entry: &Entry<E>, alias: &str) -> Result<(), RegistryError> {
-        match entry.index < self.min_index {
-            true => {
-                let (alias, floor) = (alias.to_owned(), self.min_index);
-                Err(RegistryError::BelowFloor { alias, index: entry.index, floor })
-            }
-            false => Ok(()),
-        }
-    }
-
     /// Who signed a model, as far as they are trusted with it: `digests` are those of all its files, by path, and `at` is
     /// when the version was registered.
     pub(super) fn authors<'a>(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::try_join;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::artifact::Purpose;
@@ -11,7 +12,7 @@ use super::error::Stage;
 use super::file_index::{FileIndex, IndexedFile, MAX_INDEX_LEN};
 use super::log::{self, Log};
 use super::reference::Selector;
-use super::statement::{Entry, Register};
+use super::statement::{Entry, Promote, Register};
 use super::{Authority, Fetched, ModelRef, Registry, RegistryError, alias, keyslot, layout};
 use crate::bundle::Files;
 use crate::signed::{Signer, is_signature_file};
@@ -21,8 +22,31 @@ use crate::store::Store;
 const FILES_IN_FLIGHT: usize = 4;
 
 pub(super) async fn fetch(registry: &Registry, model: &ModelRef) -> Result<Fetched, RegistryError> {
-    let entry = resolve(&registry.store, &registry.authority, model).await?;
+    let entry = match &model.selector {
+        Selector::Alias(alias) => {
+            let promote = newest_move(registry, &model.name, alias.as_str(), 0).await?;
+            registered(&registry.store, &promote.event).await?
+        }
+        Selector::Version(_) | Selector::Digest(_) => resolve(&registry.store, &registry.authority, model).await?,
+    };
     open(registry, entry).await
+}
+
+/// The newest move of an alias, refused where it is older than `seen`, or than the authority or the secret allow.
+pub(super) async fn newest_move(
+    registry: &Registry,
+    model: &str,
+    alias: &str,
+    seen: u64,
+) -> Result<Entry<Promote>, RegistryError> {
+    let floor = async { Ok(registry.keys.current().await?.min_index) };
+    let promote = read_alias(&registry.store, &registry.authority, model, alias);
+    let (promote, of_secret) = try_join(promote, floor).await?;
+    let floor = seen.max(registry.authority.min_index).max(of_secret);
+    match promote.index < floor {
+        true => Err(RegistryError::BelowFloor { alias: format!("{model}:{alias}"), index: promote.index, floor }),
+        false => Ok(promote),
+    }
 }
 
 /// Opens the version that `entry` registers.
@@ -93,23 +117,28 @@ pub(super) async fn resolve(
     model: &ModelRef,
 ) -> Result<Entry<Register>, RegistryError> {
     match &model.selector {
-        Selector::Alias(alias) => resolve_alias(store, authority, &model.name, alias).await,
+        Selector::Alias(alias) => {
+            registered(store, &read_alias(store, authority, &model.name, alias.as_str()).await?.event).await
+        }
         Selector::Version(_) | Selector::Digest(_) => Log::read(store, authority).await?.resolve(model),
     }
 }
 
-async fn resolve_alias(
+async fn read_alias(
     store: &Store,
     authority: &Authority,
     model: &str,
     alias: &str,
-) -> Result<Entry<Register>, RegistryError> {
+) -> Result<Entry<Promote>, RegistryError> {
     let promote = alias::read(store, model, alias).await?;
     let no_alias = || RegistryError::NoAlias { model: model.into(), alias: alias.into() };
     let promote = promote.ok_or_else(no_alias)?;
     authority.publishers(&promote)?;
-    authority.check_floor(&promote, &format!("{model}:{alias}"))?;
-    let promote = promote.event;
+    Ok(promote)
+}
+
+/// The register entry that a move names.
+pub(super) async fn registered(store: &Store, promote: &Promote) -> Result<Entry<Register>, RegistryError> {
     let entry = log::entry(store, promote.register.index).await?;
     let damaged = |reason| RegistryError::Damaged {
         stage: Stage::Log,

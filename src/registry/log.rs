@@ -133,9 +133,11 @@ impl<'a> Log<'a> {
         let found = match &model.selector {
             Selector::Version(version) => self.registered(&model.name, version),
             Selector::Digest(digest) => self.registered_as(&model.name, digest),
-            Selector::Alias(alias) => match self.promoted(&model.name, alias) {
+            Selector::Alias(alias) => match self.promoted(&model.name, alias.as_str()) {
                 Some(entry) => self.find_register(|found, _| found.digest == entry.event.register.sha256),
-                None => return Err(RegistryError::NoAlias { model: model.name.clone(), alias: alias.clone() }),
+                None => {
+                    return Err(RegistryError::NoAlias { model: model.name.clone(), alias: alias.as_str().to_owned() });
+                }
             },
         };
         let found = found.ok_or_else(|| RegistryError::NoVersion { model: model.to_string() })?;

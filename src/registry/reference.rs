@@ -23,7 +23,7 @@ pub struct ModelRef {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
     /// Movable; does not begin with a digit.
-    Alias(String),
+    Alias(AliasName),
     /// Immutable; begins with a digit.
     Version(String),
     /// Hex digest of the register entry.
@@ -75,7 +75,7 @@ impl FromStr for ModelRef {
 impl fmt::Display for ModelRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.selector {
-            Selector::Alias(alias) => write!(f, "{}:{alias}", self.name),
+            Selector::Alias(alias) => write!(f, "{}:{}", self.name, alias.as_str()),
             Selector::Version(version) => write!(f, "{}:{version}", self.name),
             Selector::Digest(digest) => write!(f, "{}@sha256:{digest}", self.name),
         }
@@ -133,7 +133,7 @@ fn split(text: &str) -> Result<(&str, Selector), &'static str> {
         return Ok((name, Selector::Version(selector.into())));
     }
     check_alias(selector)?;
-    Ok((name, Selector::Alias(selector.into())))
+    Ok((name, Selector::Alias(AliasName(selector.into()))))
 }
 
 fn is_word(text: &str, first: impl Fn(u8) -> bool, rest: impl Fn(u8) -> bool) -> bool {

@@ -13,14 +13,10 @@ use crate::model::{memory_limit, resident_memory, return_freed_memory};
 use crate::registry::{RegistryError, mount_len};
 use crate::telemetry::chain;
 
+use super::memory;
 use super::stages::{Stages, StartError, Stopped, blocking};
 use super::start;
 
-/// At its highest, a load needs about so many times the length of the model's files: as bytes, as the engine reads them
-/// and as it packs them.
-const PEAK: u64 = 3;
-/// This part of the limit is kept for requests: bodies, decoded images, what graphs work with.
-const WORKING_PART: u64 = 8;
 /// Names and paths in messages are cut here.
 const MAX_SHOWN: usize = 200;
 
@@ -54,7 +50,7 @@ impl Place {
             Stopped::Failed(failure) => failure,
             Stopped::Panicked => failed("fetch", "it panicked".to_owned()),
         })?;
-        let _until_loaded = self.reserve(len.saturating_mul(PEAK))?;
+        let _until_loaded = self.reserve(memory::peak(len))?;
         let model = start::open_mount(Stages(None), &path, self.keys.as_ref(), &self.mount).await;
         // What a load took at its peak would count against the next one.
         let _ = spawn_blocking(return_freed_memory).await;
@@ -94,8 +90,7 @@ impl Place {
         if loads.under_way == 0 {
             loads.held_before = resident;
         }
-        let spoken_for = loads.held_before.saturating_add(loads.reserved).saturating_add(limit / WORKING_PART);
-        let free = limit.saturating_sub(spoken_for);
+        let free = memory::free(limit, loads.held_before.saturating_add(loads.reserved));
         if needed > free {
             return Err(LoadFailure::OutOfMemory { needed, free });
         }

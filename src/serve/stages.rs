@@ -19,7 +19,7 @@ use super::millis;
 #[derive(Debug, thiserror::Error)]
 #[error("{stage} of {object} failed")]
 pub struct StartError {
-    /// `key`, `fetch`, `read`, `load`, `warm-up`, `self-test`.
+    /// `key`, `fetch`, `memory`, `read`, `load`, `warm-up`, `self-test`.
     pub stage: &'static str,
     /// What it worked on.
     pub object: String,
@@ -27,6 +27,12 @@ pub struct StartError {
     pub remedy: Option<String>,
     /// Why.
     pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl StartError {
+    pub(super) fn of<E: Hint>(stage: &'static str, object: &str, error: E) -> Self {
+        Self { stage, object: object.to_owned(), remedy: error.hint(), source: error.into() }
+    }
 }
 
 /// Runs stages and tells of them: `/ping` too, where the server waits for one model.
@@ -44,12 +50,7 @@ impl Stages<'_> {
             control.starting(stage);
         }
         let begun = Instant::now();
-        let done = work.await.map_err(|error| StartError {
-            stage,
-            object: object.to_owned(),
-            remedy: error.hint(),
-            source: error.into(),
-        })?;
+        let done = work.await.map_err(|error| StartError::of(stage, object, error))?;
         if let Some(control) = self.0 {
             control.stage_done(stage, begun.elapsed());
         }

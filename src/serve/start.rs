@@ -9,7 +9,7 @@ use crate::config::serve::Mount;
 use crate::http::{Card, Control, Model, Sample};
 use crate::keys::{KeyError, Keys};
 use crate::predict::Predictor;
-use crate::registry::{Fetched, ModelRef, RegistryError, fetch_mount};
+use crate::registry::{Fetched, ModelRef, Registry, RegistryError, fetch_mount};
 
 use super::engine::PredictEngine;
 use super::stages::{Stages, StartError, blocking};
@@ -17,21 +17,28 @@ use super::stages::{Stages, StartError, blocking};
 /// What came of reading a key file before the process was confined; `None` where the key is elsewhere.
 pub(super) type EarlyKey = Option<Result<Keys, KeyError>>;
 
-/// Fetches, opens, loads and tests a registry's model.
-pub(super) async fn from_registry(
+/// Opens a registry.
+pub(super) async fn open_registry(
+    stages: Stages<'_>,
     source: &RegistryArgs,
-    model: &ModelRef,
     key: EarlyKey,
-    control: &Control,
-) -> Result<Model, StartError> {
-    let stages = Stages(Some(control));
+) -> Result<Registry, StartError> {
     let opened = async {
         match key {
             Some(keys) => Ok(source.with(keys?).await),
             None => source.open().await,
         }
     };
-    let registry = stages.run("key", &source.key.to_string(), opened).await?;
+    stages.run("key", &source.key.to_string(), opened).await
+}
+
+/// Fetches, opens, loads and tests a registry's model.
+pub(super) async fn from_registry(
+    stages: Stages<'_>,
+    registry: &Registry,
+    source: &RegistryArgs,
+    model: &ModelRef,
+) -> Result<Model, StartError> {
     let object = format!("{model} in {}", source.registry);
     let fetched = stages.run("fetch", &object, registry.fetch(model)).await;
     bring_up(stages, fetched.map_err(|error| blame_key(error, &source.key.to_string()))?).await
@@ -70,7 +77,7 @@ pub(super) async fn open_mount(
 }
 
 /// A secret is asked for when a file needs it, not before: a failure of the key is one of the stage `key`.
-fn blame_key(error: StartError, key: &str) -> StartError {
+pub(super) fn blame_key(error: StartError, key: &str) -> StartError {
     match error.source.downcast_ref::<RegistryError>() {
         Some(RegistryError::Key { .. }) => StartError { stage: "key", object: key.to_owned(), ..error },
         _ => error,
@@ -78,7 +85,7 @@ fn blame_key(error: StartError, key: &str) -> StartError {
 }
 
 /// Nothing unauthenticated is parsed: what was fetched was opened.
-async fn bring_up(stages: Stages<'_>, fetched: Fetched) -> Result<Model, StartError> {
+pub(super) async fn bring_up(stages: Stages<'_>, fetched: Fetched) -> Result<Model, StartError> {
     let Fetched { files, name, version, digest, signed, sealed } = fetched;
     let object = format!("{name}:{version}");
     let bundle = stages.run("read", &object, blocking(move || Bundle::from_files(files))).await?;

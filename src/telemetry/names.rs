@@ -71,6 +71,9 @@ pub const THREADS: Name = stable("strongroom_inference_threads", Unit::None, "In
 pub const READY: Name = stable("strongroom_ready", Unit::None, "1 while /ping answers 200, else 0");
 /// Metric: labels `name`, `version`, `digest`, `task`; always 1.
 pub const MODEL: Name = stable("strongroom_model", Unit::None, "The model that is served");
+/// Metric: label `outcome`: `loaded`, `returned` (to the version before, which was kept), `refused` (it cannot be fetched, loaded
+/// or does not pass its self-test: the old one serves on), `unread` (the alias itself cannot be read).
+pub const FOLLOWED: Name = stable("strongroom_followed", Unit::None, "Looks at the alias that came to something");
 /// Metric: label `stage`.
 pub const START_UP: Name = unstable("strongroom_start_up", Unit::Seconds, "Time each stage of the start took");
 /// Metric: label `layer`; 1 for each layer of the sandbox that is in force, 0 for each that is not.
@@ -92,6 +95,7 @@ pub const METRICS: &[Name] = &[
     READY,
     MODELS,
     MODEL,
+    FOLLOWED,
     START_UP,
     SANDBOX,
 ];

@@ -20,9 +20,7 @@ const NEEDED: [&str; 6] = ["--registry", "dir", "--model", "faces", "--key", "fi
 #[test]
 fn all_that_is_missing_or_wrong_is_told_at_once() {
     let text = check(&["--registry", "s3://", "--threads", "0", "--bind", "nowhere"]).unwrap_err().to_string();
-    for name in
-        ["STRONGROOM_REGISTRY", "STRONGROOM_MODEL", "STRONGROOM_KEY", "STRONGROOM_THREADS", "STRONGROOM_BIND"]
-    {
+    for name in ["STRONGROOM_REGISTRY", "STRONGROOM_MODEL", "STRONGROOM_KEY", "STRONGROOM_THREADS", "STRONGROOM_BIND"] {
         assert!(text.contains(name), "{name} is not in: {text}");
     }
 }

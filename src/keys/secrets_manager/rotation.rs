@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aws_sdk_secretsmanager::primitives::Blob;
 
 use super::{CURRENT, KeyError, Secret, lock, usable};
-use crate::keys::Kek;
+use crate::keys::{Kek, form};
 use crate::sealed::SealingKey;
 
 /// The label of the version that will seal.
@@ -33,11 +33,13 @@ impl Secret {
         }
         let key = SealingKey::generate().map_err(|source| KeyError::Random { source: source.into() })?;
         let request = self.client.put_secret_value().secret_id(&self.failure.secret);
-        let request = request.secret_binary(Blob::new(key.expose().as_slice()));
+        // What the secret says beside the key, it goes on saying.
+        let value = form::write(&key, current.min_index);
+        let request = request.secret_binary(Blob::new(value.as_slice()));
         let put = request.version_stages(PENDING).version_stages(format!("{LABEL}{next}")).send().await;
         let put = put.map_err(|error| self.failure.denied(self.failure.of(error), "secretsmanager:PutSecretValue"))?;
         let name = put.version_id.ok_or_else(|| KeyError::Empty { secret: self.failure.secret.clone() })?;
-        let kek = Arc::new(Kek { name: name.clone(), key });
+        let kek = Arc::new(Kek { name: name.clone(), key, min_index: current.min_index });
         lock(&self.versions).insert(name, Arc::clone(&kek));
         Ok(kek)
     }
