@@ -71,6 +71,19 @@ impl Keys {
         }
     }
 
+    /// The index of the log entry before which no alias may point, by the current value; 0 where it says none, or is no key.
+    ///
+    /// # Errors
+    /// The secret is denied, or the service does not answer.
+    pub async fn min_index(&self) -> Result<u64, KeyError> {
+        match self.current().await {
+            Ok(kek) => Ok(kek.min_index),
+            // As for opening: a value that is no key does not close what others open.
+            Err(KeyError::Missing { .. } | KeyError::Empty { .. } | KeyError::Form { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The KEK that bears `name`: the first of [`Self::candidates`].
     ///
     /// # Errors

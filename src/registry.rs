@@ -8,6 +8,7 @@ mod alias;
 mod artifact;
 mod authority;
 mod blob;
+mod content;
 mod directory;
 mod erase;
 mod error;
@@ -41,6 +42,7 @@ use crate::store::{Location, Store};
 
 pub use artifact::ARTIFACT_NAMESPACE;
 pub use authority::Authority;
+pub use content::Content;
 pub use directory::{digests, read_directory};
 pub use erase::Erased;
 pub use error::{RegistryError, Stage};
@@ -115,8 +117,9 @@ impl Registry {
         Follower::new(self, model, alias)
     }
 
-    /// Seals `files` and registers them as `version` of the model `name`. The caller has checked that they are a bundle
-    /// that loads and passes its self-test. `progress` is called after each file.
+    /// Seals `content` and registers it as `version` of the model `name`. The caller has checked that it is a bundle that
+    /// loads and passes its self-test. `progress` is told of what is in the store. What is on disk is held in memory in a
+    /// few pieces at a time.
     ///
     /// Publishing the same files as the same version again succeeds and writes nothing. Interrupted at any moment it
     /// leaves the registry as it was, with objects in it that nothing names.
@@ -127,10 +130,10 @@ impl Registry {
         &self,
         name: &str,
         version: &str,
-        files: &Files,
+        content: &Content,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<Published, RegistryError> {
-        let release = publish::Release { name, version, files };
+        let release = publish::Release { name, version, content };
         publish::publish(self, &release, progress).boxed().await
     }
 

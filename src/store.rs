@@ -5,6 +5,7 @@
 //! bucket is made by its owner, a directory by the first object created in it.
 
 mod dir;
+mod draft;
 mod error;
 mod key;
 mod location;
@@ -20,6 +21,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+pub use draft::Draft;
 pub use error::{Cause, StoreError};
 pub use location::Location;
 pub use retention::{Retention, RetentionMode};
@@ -71,7 +73,7 @@ impl Store {
         Self { backend, calls: None }
     }
 
-    /// Retains what [`Self::create_retained`] and [`Self::create_retained_from_file`] write from now on.
+    /// Retains what [`Self::create_retained`] writes and [`Self::draft`]s become from now on.
     ///
     /// # Errors
     /// [`StoreError::NoRetention`]: it is a directory.
@@ -165,17 +167,12 @@ impl Store {
         }
     }
 
-    /// As [`Self::create_retained`], from a local file (in parts where it is large).
+    /// A file to be filled with what becomes an object: in the store where it is a directory, else in the temporary directory.
     ///
     /// # Errors
-    /// The file cannot be read ([`StoreError::Source`]), and as for `create_retained`.
-    pub async fn create_retained_from_file(&self, key: &str, file: &Path) -> Result<bool, StoreError> {
-        key::check(key)?;
-        self.check_alive()?;
-        match &self.backend {
-            Backend::Dir(dir) => dir.create_from_file(key, file).await,
-            Backend::S3(bucket) => bucket.create_retained_from_file(key, file).await,
-        }
+    /// It cannot be made ([`StoreError::Source`] in the temporary directory).
+    pub async fn draft(&self) -> Result<Draft, StoreError> {
+        Draft::new(self).await
     }
 
     /// Replaces the version `expected` (`None`: creates) and answers with the new version.

@@ -4,6 +4,7 @@
 mod moto;
 
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -70,7 +71,6 @@ on_both!(
     stores_side_by_side_are_apart,
     a_large_file_is_created_in_parts_and_read_in_parts,
     a_small_file_is_created,
-    a_missing_local_file_is_not_blamed_on_the_store,
 );
 
 fn bytes(text: &str) -> Bytes {
@@ -260,7 +260,7 @@ async fn what_is_no_key_is_refused(stores: &Stores) {
     for key in wrong.into_iter().chain([long.as_str(), &long_segment]) {
         let refused = |error: StoreError| assert!(matches!(error, StoreError::Key { .. }), "{key:?}: {error}");
         refused(store.create(key, bytes("x")).await.unwrap_err());
-        refused(store.create_retained_from_file(key, "/none".as_ref()).await.unwrap_err());
+        refused(store.draft().await.unwrap().create_retained(key, &|_| ()).await.unwrap_err());
         refused(store.swap(key, None, bytes("x")).await.unwrap_err());
         refused(store.head(key).await.unwrap_err());
         refused(store.get(key, 1).await.unwrap_err());
@@ -281,20 +281,35 @@ async fn stores_side_by_side_are_apart(stores: &Stores) {
     assert_eq!(stores.store.list("").await.unwrap(), ["k"]);
 }
 
-/// Every eight bytes of it differ, so that a part in a wrong place shows.
-fn numbered_file(len: usize) -> (tempfile::NamedTempFile, Vec<u8>) {
+/// Bytes of which every eight differ, so that a part in a wrong place shows.
+fn numbered(len: usize) -> Vec<u8> {
     let mut content: Vec<u8> = (0..len.div_ceil(8) as u64).flat_map(u64::to_be_bytes).collect();
     content.truncate(len);
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(&content).unwrap();
-    (file, content)
+    content
+}
+
+async fn create_from_draft(store: &Store, key: &str, content: &[u8]) -> bool {
+    let draft = store.draft().await.unwrap();
+    draft.file().write_all(content).unwrap();
+    let sent = AtomicU64::new(0);
+    let in_store = draft.is_in_store();
+    let created = draft
+        .create_retained(key, &|bytes| {
+            sent.fetch_add(bytes, Ordering::Relaxed);
+        })
+        .await
+        .unwrap();
+    let expected = if created && !in_store { content.len() as u64 } else { 0 };
+    assert!(!created || sent.into_inner() == expected);
+    created
 }
 
 async fn a_large_file_is_created_in_parts_and_read_in_parts(stores: &Stores) {
     let store = &stores.store;
-    let (file, content) = numbered_file((20 << 20) + 3);
-    assert!(store.create_retained_from_file("big", file.path()).await.unwrap());
-    assert!(!store.create_retained_from_file("big", file.path()).await.unwrap());
+    let content = numbered((20 << 20) + 3);
+    assert!(create_from_draft(store, "big", &content).await);
+    assert!(!create_from_draft(store, "big", &content).await);
+    assert_eq!(store.list("").await.unwrap(), ["big"], "drafts are no objects");
     let object = store.head("big").await.unwrap();
     assert_eq!(object.len, content.len() as u64);
     const PART: u64 = 8 << 20;
@@ -307,13 +322,8 @@ async fn a_large_file_is_created_in_parts_and_read_in_parts(stores: &Stores) {
 
 async fn a_small_file_is_created(stores: &Stores) {
     let store = &stores.store;
-    let (file, content) = numbered_file(1001);
-    assert!(store.create_retained_from_file("small", file.path()).await.unwrap());
-    assert!(!store.create_retained_from_file("small", file.path()).await.unwrap());
+    let content = numbered(1001);
+    assert!(create_from_draft(store, "small", &content).await);
+    assert!(!create_from_draft(store, "small", &content).await);
     assert_eq!(store.get("small", 1001).await.unwrap().0, content);
-}
-
-async fn a_missing_local_file_is_not_blamed_on_the_store(stores: &Stores) {
-    let missing = stores.store.create_retained_from_file("k", "/no/such/file".as_ref()).await;
-    assert!(matches!(missing, Err(StoreError::Source { .. })), "{missing:?}");
 }

@@ -199,9 +199,9 @@ async fn an_upload_that_was_completed_by_an_attempt_whose_answer_was_lost_is_the
         Scripted::new(200, "").header("ETag", "\"v1\""),
     ];
     let (_service, store) = scripted_store(answers).await;
-    let file = tempfile::NamedTempFile::new().unwrap();
-    file.as_file().set_len((8 << 20) + 1).unwrap();
-    assert!(!store.create_retained_from_file("k", file.path()).await.unwrap());
+    let draft = store.draft().await.unwrap();
+    draft.file().set_len((8 << 20) + 1).unwrap();
+    assert!(!draft.create_retained("k", &|_| ()).await.unwrap());
 }
 
 #[tokio::test]
@@ -213,9 +213,9 @@ async fn a_large_object_is_retained_from_its_first_part() {
     let answers = vec![missing(), missing(), Scripted::new(200, begun), part(), part(), Scripted::new(200, done)];
     let (service, store) = scripted_store(answers).await;
     let store = store.retaining("compliance:7".parse().unwrap()).unwrap();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    file.as_file().set_len((8 << 20) + 1).unwrap();
-    assert!(store.create_retained_from_file("k", file.path()).await.unwrap());
+    let draft = store.draft().await.unwrap();
+    draft.file().set_len((8 << 20) + 1).unwrap();
+    assert!(draft.create_retained("k", &|_| ()).await.unwrap());
     let requests = service.requests();
     let begins = &requests[2];
     assert!(begins.contains("\r\nx-amz-object-lock-mode: compliance\r\n"), "{begins}");

@@ -1,7 +1,7 @@
 //! `strongroom publish DIR`: check, seal, register; with `--alias`, promote.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,8 +12,9 @@ use super::promote;
 use super::sign::with_signers;
 use crate::bundle::{Bundle, Files};
 use crate::config::publish::PublishArgs;
+use crate::model::return_freed_memory;
 use crate::predict::Predictor;
-use crate::registry::{AliasName, ModelRef, Promoted, Published, Registry, RegistryError, read_directory};
+use crate::registry::{AliasName, Content, ModelRef, Promoted, Published, Registry, RegistryError, read_directory};
 
 /// Runs the verb.
 ///
@@ -36,31 +37,46 @@ pub async fn run(args: PublishArgs) -> anyhow::Result<()> {
 struct Checked {
     name: String,
     version: String,
-    files: Files,
+    content: Content,
 }
 
 /// Nothing is published that would not be served.
 fn check(directory: PathBuf) -> anyhow::Result<Checked> {
     let files = read_directory(&directory)?;
+    // Hashed while the graphs are loaded. Sealing reads the files again, so that they need not stay in memory.
+    let (content, named) = std::thread::scope(|threads| {
+        let hashing = threads.spawn(|| Content::on_disk(&directory, &files));
+        let named = check_bundle(&directory, files.clone());
+        (hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), named)
+    });
+    let (name, version) = named?;
+    drop(files);
+    return_freed_memory();
+    Ok(Checked { name, version, content })
+}
+
+/// Answers with the bundle's name and version.
+fn check_bundle(directory: &Path, files: Files) -> anyhow::Result<(String, String)> {
     let shown = directory.display();
-    let bundle = Bundle::from_files(files.clone()).with_context(|| format!("{shown} is no bundle"))?;
+    let bundle = Bundle::from_files(files).with_context(|| format!("{shown} is no bundle"))?;
     let (name, version) = (bundle.manifest().name.clone(), bundle.manifest().version.clone());
     // Before the self-test: who named it wrongly need not wait for that.
     ModelRef::version(&name, &version).with_context(|| format!("{shown} cannot be published"))?;
     let predictor = Predictor::load(bundle).with_context(|| format!("{shown} cannot be served"))?;
     let mut session = predictor.warm_session().with_context(|| format!("{shown} cannot be run"))?;
     predictor.self_test(&mut session).with_context(|| format!("{shown} fails its self-test"))?;
-    Ok(Checked { name, version, files })
+    Ok((name, version))
 }
 
 async fn publish(registry: &Registry, checked: &Checked) -> anyhow::Result<Published> {
-    let bar = ProgressBar::new(checked.files.values().map(|bytes| bytes.len() as u64).sum());
-    bar.set_style(ProgressStyle::with_template("sealing {bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}")?);
+    let bar = ProgressBar::new(checked.content.total_len());
+    let template = "publishing {bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left  {msg}";
+    bar.set_style(ProgressStyle::with_template(template)?);
     let progress = |file: crate::registry::Progress<'_>| {
         bar.set_message(file.path.to_owned());
-        bar.inc(file.len);
+        bar.inc(file.bytes);
     };
-    let published = registry.publish(&checked.name, &checked.version, &checked.files, &progress).await;
+    let published = registry.publish(&checked.name, &checked.version, &checked.content, &progress).await;
     bar.finish_and_clear();
     Ok(published?)
 }

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tempfile::NamedTempFile;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::artifact::{Artifact, Purpose};
+use super::content::Plain;
 use super::error::{Stage, at};
 use super::{RegistryError, layout};
 use crate::sealed::digest::Sha256;
@@ -24,27 +24,33 @@ const FRAMES: usize = 8;
 const PARTS_IN_FLIGHT: usize = 8;
 /// How often progress is logged at most.
 const LOG_EVERY: Duration = Duration::from_secs(2);
-/// Plaintext is given to the sealer, and taken from the disk's point of view, in pieces of this many bytes.
-const PIECE: usize = 1 << 20;
+/// Of plaintext, that are read and not sealed yet.
+const PIECES_AHEAD: usize = 4;
+/// Of sealed bytes that are hashed alone: as many bytes as a frame of plaintext has.
+const FRAME: u64 = 1 << 20;
 
-/// A sealed file in the temporary directory, gone when dropped. Never plaintext.
-pub(super) struct SealedFile {
-    /// The sealed bytes.
-    pub(super) file: NamedTempFile,
-    /// Hex SHA-256 of the sealed bytes.
-    pub(super) digest: String,
-}
-
-/// Seals `plain` into a temporary file, hashing the sealed bytes on their way. Blocks.
-pub(super) fn seal(plain: &[u8], artifact: &Artifact, purpose: &Purpose) -> Result<SealedFile, RegistryError> {
-    let file = NamedTempFile::with_prefix("strongroom-sealed-")?;
-    let out = Hashing { file: file.as_file(), hash: Sha256::new() };
+/// Seals `plain` into `file`, hashing the sealed bytes on their way; answers with their hex SHA-256. Plaintext is read and
+/// hashed on a thread beside, a few pieces ahead. `progress` is told of bytes that were sealed. Blocks.
+pub(super) fn seal(
+    plain: &Plain,
+    file: &File,
+    artifact: &Artifact,
+    purpose: &Purpose,
+    progress: impl Fn(u64),
+) -> Result<String, RegistryError> {
+    let out = Hashing { file, hash: Sha256::new() };
     let mut sealer = Sealer::new(out, &artifact.key, &artifact.key_name(), &purpose.context(&artifact.id))?;
-    for piece in plain.chunks(PIECE) {
-        sealer.write_all(piece)?;
-    }
-    let digest = sealer.finish()?.hash.finish_hex();
-    Ok(SealedFile { file, digest })
+    let (send, pieces) = std::sync::mpsc::sync_channel::<Bytes>(PIECES_AHEAD);
+    std::thread::scope(|threads| {
+        let reading = threads.spawn(move || plain.read(|piece| send.send(piece).is_ok()));
+        // Dropped where sealing fails: the reader is told by that.
+        for piece in pieces {
+            sealer.write_all(&piece)?;
+            progress(piece.len() as u64);
+        }
+        reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    Ok(sealer.finish()?.hash.finish_hex())
 }
 
 /// The hex SHA-256 of an object's bytes, and how many there are; a part is in memory at a time. `progress` is told of each.
@@ -55,7 +61,7 @@ pub(super) async fn digest(
 ) -> Result<(String, u64), RegistryError> {
     let object = store.head(key).await.map_err(at(Stage::Blob, key))?;
     let mut hash = Sha256::new();
-    let (mut start, part) = (0, FRAMES as u64 * PIECE as u64);
+    let (mut start, part) = (0, FRAMES as u64 * FRAME);
     while start < object.len {
         let end = object.len.min(start.saturating_add(part));
         let bytes = store.read_range(key, start..end, &object.etag).await.map_err(at(Stage::Blob, key))?;

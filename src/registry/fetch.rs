@@ -39,7 +39,7 @@ pub(super) async fn newest_move(
     alias: &str,
     seen: u64,
 ) -> Result<Entry<Promote>, RegistryError> {
-    let floor = async { Ok(registry.keys.current().await?.min_index) };
+    let floor = async { Ok(registry.keys.min_index().await?) };
     let promote = read_alias(&registry.store, &registry.authority, model, alias);
     let (promote, of_secret) = try_join(promote, floor).await?;
     let floor = seen.max(registry.authority.min_index).max(of_secret);

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::content::Content;
 use super::reference::{check_digest, check_name, check_version};
-use crate::bundle::Files;
-use crate::sealed::digest::sha256_hex;
 
 /// A version has at most this many files.
 pub const MAX_FILES: usize = 1_000;
@@ -63,10 +62,11 @@ impl FileIndex {
     }
 
     /// Whether these are the very files listed: the same paths, lengths and plaintext digests.
-    pub(super) fn lists(&self, files: &Files) -> bool {
+    pub(super) fn lists(&self, content: &Content) -> bool {
+        let files = content.iter();
         self.files.len() == files.len()
-            && self.files.iter().zip(files).all(|(listed, (path, bytes))| {
-                listed.path == *path && listed.len == bytes.len() as u64 && listed.sha256 == sha256_hex(bytes)
+            && self.files.iter().zip(files).all(|(listed, (path, plain))| {
+                listed.path == path && listed.len == plain.len && listed.sha256 == plain.sha256
             })
     }
 

@@ -3,20 +3,19 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::artifact::{Artifact, Purpose};
-use super::blob::{self, SealedFile};
+use super::content::{Content, Plain};
 use super::error::{Stage, at};
 use super::file_index::{FileIndex, IndexedFile, check_bounds};
 use super::log::{ATTEMPTS, Appended, Log};
 use super::reference::{check_name, check_version, checked};
 use super::statement::{Entry, Event, Register};
-use super::{Registry, RegistryError, alias, fetch, keyslot, layout, timestamp};
-use crate::bundle::Files;
-use crate::sealed::digest::sha256_hex;
+use super::{Registry, RegistryError, alias, blob, fetch, keyslot, layout, timestamp};
+use crate::signed::is_signature_file;
 use crate::store::StoreError;
 
 /// Files that are sealed and written at the same time.
@@ -39,20 +38,20 @@ pub struct Published {
     pub already: bool,
 }
 
-/// One file is sealed and in the store.
+/// More of a file is in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// The file's path within the bundle.
     pub path: &'a str,
-    /// Its length in bytes.
-    pub len: u64,
+    /// How many bytes more; of all files together about as many as they have.
+    pub bytes: u64,
 }
 
 /// Names a version and its content.
 pub(super) struct Release<'a> {
     pub(super) name: &'a str,
     pub(super) version: &'a str,
-    pub(super) files: &'a Files,
+    pub(super) content: &'a Content,
 }
 
 pub(super) async fn publish(
@@ -62,7 +61,7 @@ pub(super) async fn publish(
 ) -> Result<Published, RegistryError> {
     checked(release.name, check_name)?;
     checked(release.version, check_version)?;
-    let sizes = release.files.iter().map(|(path, bytes)| (path.as_str(), bytes.len() as u64));
+    let sizes = release.content.iter().map(|(path, plain)| (path, plain.len));
     check_bounds(sizes).map_err(|reason| RegistryError::Bounds { reason })?;
     registry.authority.check_writer()?;
     check_authors(registry, release).await?;
@@ -80,12 +79,12 @@ async fn check_authors(registry: &Registry, release: &Release<'_>) -> Result<(),
     if !registry.authority.trust.as_ref().is_some_and(|trust| trust.asks_for_authors()) {
         return Ok(());
     }
-    let (authority, files) = (registry.authority.clone(), release.files.clone());
+    let (authority, content) = (registry.authority.clone(), release.content.clone());
     let model = format!("{}:{}", release.name, release.version);
     let checked = spawn_blocking(move || {
-        let digests: Vec<_> = files.iter().map(|(path, bytes)| (path.as_str(), sha256_hex(bytes))).collect();
-        let digests = digests.iter().map(|(path, digest)| (*path, digest.as_str()));
-        authority.authors(&model, &files, digests, &timestamp::now()).map(drop)
+        let signatures = content.read(is_signature_file)?;
+        let digests = content.iter().map(|(path, plain)| (path, plain.sha256.as_str()));
+        authority.authors(&model, &signatures, digests, &timestamp::now()).map(drop)
     });
     checked.await?
 }
@@ -123,8 +122,7 @@ async fn same_or_refused(
         }
         None => fetch::file_index(registry, &entry.event).await?,
     };
-    let files = release.files.clone();
-    if !spawn_blocking(move || index.lists(&files)).await? {
+    if !index.lists(release.content) {
         return Err(RegistryError::Immutable { model: format!("{}:{}", release.name, release.version) });
     }
     all_there(registry, entry).await?;
@@ -159,11 +157,12 @@ async fn seal_all(
 ) -> Result<Register, RegistryError> {
     let artifact = Arc::new(Artifact::new()?);
     let kek = keyslot::create(registry, &artifact).await?;
-    let files = seal_files(registry, release.files, &artifact, progress).await?;
+    let files = seal_files(registry, release.content, &artifact, progress).await?;
     let mut blobs: Vec<String> = files.iter().map(|file| file.blob.clone()).collect();
     let index = FileIndex { model: release.name.into(), version: release.version.into(), files };
     let bytes = index.write().map_err(|reason| RegistryError::Bounds { reason })?;
-    let file_index = put_sealed(registry, &artifact, Purpose::FileIndex, bytes.into()).await?;
+    let bytes = Plain::in_memory(bytes.into());
+    let file_index = put_sealed(registry, &artifact, Purpose::FileIndex, &bytes, &|_| ()).await?;
     blobs.push(file_index.clone());
     blobs.sort();
     let (model, version) = (index.model, index.version);
@@ -172,17 +171,15 @@ async fn seal_all(
 
 async fn seal_files(
     registry: &Registry,
-    files: &Files,
+    content: &Content,
     artifact: &Arc<Artifact>,
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Vec<IndexedFile>, RegistryError> {
-    let files: Vec<_> = files.clone().into_iter().enumerate().collect();
-    let sealing = stream::iter(files).map(|(place, (path, plain))| async move {
-        let (len, hashed) = (plain.len() as u64, plain.clone());
-        let blob = put_sealed(registry, artifact, Purpose::File(place), plain).await?;
-        let sha256 = spawn_blocking(move || sha256_hex(&hashed)).await?;
-        progress(Progress { path: &path, len });
-        Ok::<_, RegistryError>(IndexedFile { path, sha256, len, blob })
+    let files: Vec<_> = content.iter().map(|(path, plain)| (path.to_owned(), plain.clone())).collect();
+    let sealing = stream::iter(files.into_iter().enumerate()).map(|(place, (path, plain))| async move {
+        let progress = |bytes| progress(Progress { path: &path, bytes });
+        let blob = put_sealed(registry, artifact, Purpose::File(place), &plain, &progress).await?;
+        Ok::<_, RegistryError>(IndexedFile { path, sha256: plain.sha256, len: plain.len, blob })
     });
     sealing.buffered(FILES_IN_FLIGHT).try_collect().await
 }
@@ -192,13 +189,31 @@ async fn put_sealed(
     registry: &Registry,
     artifact: &Arc<Artifact>,
     purpose: Purpose,
-    plain: Bytes,
+    plain: &Plain,
+    progress: &(dyn Fn(u64) + Sync),
 ) -> Result<String, RegistryError> {
-    let (artifact, stage) = (Arc::clone(artifact), purpose.stage());
-    let SealedFile { file, digest } = spawn_blocking(move || blob::seal(&plain, &artifact, &purpose)).await??;
+    let stage = purpose.stage();
+    let draft = registry.store.draft().await.map_err(at(stage, layout::BLOBS))?;
+    // What is sealed into the store itself is there with that.
+    let in_store = draft.is_in_store();
+    let (artifact, plain) = (Arc::clone(artifact), plain.clone());
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let sealing = spawn_blocking(move || {
+        // Nobody listens when the publish was given up.
+        let digest = blob::seal(&plain, draft.file(), &artifact, &purpose, |bytes| {
+            let _ = tell.send(bytes);
+        })?;
+        Ok::<_, RegistryError>((digest, draft))
+    });
+    while let Some(bytes) = told.recv().await {
+        if in_store {
+            progress(bytes);
+        }
+    }
+    let (digest, draft) = sealing.await??;
     let key = layout::blob(&digest);
     // An object of that name is there only if an earlier attempt of ours arrived: the name is its content's digest.
-    registry.store.create_retained_from_file(&key, file.path()).await.map_err(at(stage, &key))?;
+    draft.create_retained(&key, progress).await.map_err(at(stage, &key))?;
     tracing::info!(%stage, blob = digest, "sealed file written");
     Ok(digest)
 }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use rustix::fs::OFlags;
 
 use super::{ETag, MAX_LISTED, Object, StoreError, blocking, key};
-use temporary::Temporary;
+pub(super) use temporary::Temporary;
 use version::version;
 
 #[derive(Debug, Clone)]
@@ -53,14 +53,17 @@ impl Dir {
         self.run(key, move |root, key| root.create(key, |file| file.write_all(&body))).await
     }
 
-    pub(super) async fn create_from_file(&self, key: &str, file: &Path) -> Result<bool, StoreError> {
-        let path = file.to_owned();
-        self.run(key, move |root, key| {
-            let unreadable = |source| StoreError::Source { path: path.clone(), source };
-            let mut source = File::open(&path).map_err(unreadable)?;
-            root.create(key, |file| io::copy(&mut source, file).map(drop))
+    pub(super) async fn draft(&self) -> Result<Temporary, StoreError> {
+        self.run("", |root, key| {
+            let failed = |error| root.unwritten(key, error);
+            root.make_folders(&missing_folders(&root.path.join("object"))).map_err(failed)?;
+            Temporary::new(&root.path).map_err(failed)
         })
         .await
+    }
+
+    pub(super) async fn create_from(&self, key: &str, temporary: Temporary) -> Result<bool, StoreError> {
+        self.run(key, move |root, key| root.create_from(key, &temporary)).await
     }
 
     pub(super) async fn swap(&self, key: &str, expected: Option<&ETag>, body: Bytes) -> Result<ETag, StoreError> {
@@ -148,14 +151,25 @@ impl Root {
     }
 
     fn create(&self, key: &str, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<bool, StoreError> {
-        let failed = |error| self.unwritten(key, error);
         let place = self.path.join(key);
         if place.symlink_metadata().is_ok() {
             return Ok(false);
         }
         let missing = missing_folders(&place);
-        let temporary = Temporary::filled(&self.path, fill).map_err(failed)?;
-        self.make_folders(&missing).map_err(failed)?;
+        let temporary = Temporary::filled(&self.path, fill).map_err(|error| self.unwritten(key, error))?;
+        self.make_object(key, &missing, &temporary)
+    }
+
+    fn create_from(&self, key: &str, temporary: &Temporary) -> Result<bool, StoreError> {
+        let missing = missing_folders(&self.path.join(key));
+        temporary.sync().map_err(|error| self.unwritten(key, error))?;
+        self.make_object(key, &missing, temporary)
+    }
+
+    fn make_object(&self, key: &str, missing: &[PathBuf], temporary: &Temporary) -> Result<bool, StoreError> {
+        let failed = |error| self.unwritten(key, error);
+        let place = self.path.join(key);
+        self.make_folders(missing).map_err(failed)?;
         match temporary.link(&place) {
             Ok(()) => sync_directory(&place).map(|()| true).map_err(failed),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),

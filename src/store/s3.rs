@@ -118,8 +118,13 @@ impl Bucket {
         created(self.put(key, body, conditions).await)
     }
 
-    pub(super) async fn create_retained_from_file(&self, key: &str, file: &Path) -> Result<bool, StoreError> {
-        upload::create_retained(self, key, file).await
+    pub(super) async fn create_retained_from(
+        &self,
+        key: &str,
+        file: &Path,
+        sent: &(dyn Fn(u64) + Sync),
+    ) -> Result<bool, StoreError> {
+        upload::create_retained(self, key, file, sent).await
     }
 
     pub(super) async fn swap(&self, key: &str, expected: Option<&ETag>, body: Bytes) -> Result<ETag, StoreError> {

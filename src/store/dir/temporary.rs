@@ -13,26 +13,41 @@ const FOLDER: &str = ".tmp";
 /// A file that nobody holds the lock of may be one whose maker has not come to lock it yet; not when it is this old.
 const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
-/// A complete, synced file that is removed on drop unless it became an object. Locked while it lives.
+/// A file of the store that is removed on drop unless it became an object. Locked while it lives.
 #[derive(Debug)]
-pub(super) struct Temporary {
+pub(in crate::store) struct Temporary {
     file: File,
     path: PathBuf,
 }
 
 impl Temporary {
-    /// A new file in the store at `root`, filled by `fill`.
+    /// A new file in the store at `root`, filled by `fill` and synced.
     pub(super) fn filled(root: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Self> {
+        let mut temporary = Self::new(root)?;
+        fill(&mut temporary.file)?;
+        temporary.sync()?;
+        Ok(temporary)
+    }
+
+    /// An empty file in the store at `root`.
+    pub(super) fn new(root: &Path) -> io::Result<Self> {
         let folder = root.join(FOLDER);
         fs::create_dir_all(&folder)?;
         remove_abandoned(&folder);
         let path = folder.join(uuid::Uuid::new_v4().to_string());
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-        let mut temporary = Self { file, path };
+        let temporary = Self { file, path };
         temporary.file.lock()?;
-        fill(&mut temporary.file)?;
-        temporary.file.sync_all()?;
         Ok(temporary)
+    }
+
+    pub(in crate::store) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// To be called before it becomes an object.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
     }
 
     pub(super) fn version(&self) -> io::Result<ETag> {

@@ -25,17 +25,24 @@ pub(super) fn patience() -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::config::Builder::new().timeout_config(timeouts)
 }
 
-pub(super) async fn create_retained(bucket: &Bucket, key: &str, path: &Path) -> Result<bool, StoreError> {
+/// `sent` is told of parts that arrived.
+pub(super) async fn create_retained(
+    bucket: &Bucket,
+    key: &str,
+    path: &Path,
+    sent: &(dyn Fn(u64) + Sync),
+) -> Result<bool, StoreError> {
     let source = Source::open(path).await?;
     if source.len <= PART_LEN {
-        return bucket.create_retained(key, source.read(0, source.len).await?).await;
+        let created = bucket.create_retained(key, source.read(0, source.len).await?).await;
+        return created.inspect(|_| sent(source.len));
     }
     for attempt in 1..=ATTEMPTS {
         // Asked first: gigabytes are not sent to learn that they are there.
         if is_there(bucket, key).await? {
             return Ok(false);
         }
-        match Upload::start(bucket, key).await?.run(&source).await? {
+        match Upload::start(bucket, key).await?.run(&source, sent).await? {
             Completed::Created => return Ok(true),
             Completed::Exists => return Ok(false),
             Completed::Again if attempt < ATTEMPTS => pause(attempt).await,
@@ -118,8 +125,8 @@ impl<'a> Upload<'a> {
         Ok(Self { bucket, key, id })
     }
 
-    async fn run(self, source: &Source) -> Result<Completed, StoreError> {
-        let completed = match self.send_parts(source).await {
+    async fn run(self, source: &Source, sent: &(dyn Fn(u64) + Sync)) -> Result<Completed, StoreError> {
+        let completed = match self.send_parts(source, sent).await {
             Ok(parts) => self.complete(parts).await,
             Err(error) => Err(error),
         };
@@ -129,11 +136,15 @@ impl<'a> Upload<'a> {
         completed
     }
 
-    async fn send_parts(&self, source: &Source) -> Result<Vec<CompletedPart>, StoreError> {
+    async fn send_parts(&self, source: &Source, sent: &(dyn Fn(u64) + Sync)) -> Result<Vec<CompletedPart>, StoreError> {
         let len = source.part_len();
         let parts = (1..).zip((0..source.len).step_by(usize::try_from(len).unwrap_or(usize::MAX)));
-        let sent = parts.map(|(number, offset)| self.send_part(source, number, offset..source.len.min(offset + len)));
-        stream::iter(sent).buffered(CONCURRENCY).try_collect().await
+        let sending = parts.map(|(number, offset)| async move {
+            let range = offset..source.len.min(offset + len);
+            let part_len = range.end - range.start;
+            self.send_part(source, number, range).await.inspect(|_| sent(part_len))
+        });
+        stream::iter(sending).buffered(CONCURRENCY).try_collect().await
     }
 
     async fn send_part(
