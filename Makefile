@@ -13,7 +13,7 @@ IN_IMAGE = image=$$(scripts/image $(abspath $(TARGET))) && \
 .DEFAULT_GOAL := help
 .PHONY: help run build image test test-runtime test-scripts test-sagemaker test-image test-deploy probe profiles \
   test-profiles test-compose test-terraform terraform-docs openapi schemathesis test-tools lint-workflows lint bench \
-  bench-image bench-peers bench-answers sanitize fuzz pre-pr-check
+  bench-registry bench-image bench-peers bench-answers sanitize fuzz pre-pr-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -130,6 +130,14 @@ lint: lint-workflows ## check format, lints, shell scripts, notices, licences an
 bench: ## measure; docs/BENCHMARKS.md says what
 	@scripts/check-tools cargo cc
 	$(CARGO) bench --bench report
+
+# An S3 server that is fast enough to be measured against.
+$(TARGET)/tools/bin/s3s-fs:
+	@scripts/check-tools cargo cc
+	$(CARGO) install s3s-fs --version 0.14.1 --locked --features binary --root $(TARGET)/tools
+
+bench-registry: $(TARGET)/tools/bin/s3s-fs ## measure publishing, fetching and rotation against plain copies
+	STRONGROOM_S3_SERVER=$(abspath $(TARGET))/tools/bin/s3s-fs $(CARGO) bench --bench registry
 
 bench-image: test-tools ## measure the image's size and starts; docs/BENCHMARKS.md says what (needs Docker, as root)
 	@scripts/check-tools $(IMAGE_TOOLS)

@@ -34,13 +34,13 @@ fn main() {
     page += &life::memory_section(&registry, &BUNDLES, root);
     let file = root.join("docs/BENCHMARKS.md");
     let before = std::fs::read_to_string(&file).expect("docs/BENCHMARKS.md can be read");
-    page += before.find(OF_THE_IMAGE).map_or("", |place| &before[place..]);
+    page += before.find(OF_OTHERS).map_or("", |place| &before[place..]);
     std::fs::write(&file, page).expect("docs/BENCHMARKS.md can be written");
     eprintln!("docs/BENCHMARKS.md written");
 }
 
-/// Where the section begins that `make bench-image` writes: it stays as it is.
-const OF_THE_IMAGE: &str = "\n## The container image\n";
+/// Where the sections begin that `make bench-registry`, `bench-image` and `bench-peers` write: they stay as they are.
+const OF_OTHERS: &str = "\n## The registry\n";
 
 const INTRODUCTION: &str = "# Benchmarks
 
