@@ -137,6 +137,7 @@ $(TARGET)/tools/bin/s3s-fs:
 	$(CARGO) install s3s-fs --version 0.14.1 --locked --features binary --root $(TARGET)/tools
 
 bench-registry: $(TARGET)/tools/bin/s3s-fs ## measure publishing, fetching and rotation against plain copies
+	@scripts/check-tools nginx
 	STRONGROOM_S3_SERVER=$(abspath $(TARGET))/tools/bin/s3s-fs $(CARGO) bench --bench registry
 
 bench-image: test-tools ## measure the image's size and starts; docs/BENCHMARKS.md says what (needs Docker, as root)

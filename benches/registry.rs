@@ -8,7 +8,7 @@ mod report {
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -80,9 +80,13 @@ fn section(s3: &Path) -> String {
     for (name, location, endpoint) in &stores {
         publish_rows(&mut page, name, &source, location, endpoint);
     }
+    let paced = Paced::start(folder.path(), &stores[0].1);
     for (name, location, endpoint) in &stores {
-        fetch_rows(&mut page, name, &source, location, endpoint);
+        fetch_rows(&mut page, name, &source, (location, endpoint), None);
     }
+    let bucket = format!("s3://{BUCKET}");
+    let reads = Some((bucket.as_str(), paced.endpoint.as_str()));
+    fetch_rows(&mut page, "S3, 90 MB/s a connection", &source, (&stores[0].1, ""), reads);
     page += ROTATION;
     for (name, location, endpoint) in &stores {
         rotation_row(&mut page, name, &format!("{location}-rotated"), endpoint);
@@ -117,6 +121,7 @@ fn as_child() -> bool {
 }
 
 const WEIGHTS: &str = "weights.bin";
+const PLAIN: &str = "plain-object";
 
 /// The same client, without sealing and digests.
 async fn copy(store: &Store, from: &Path, key: &str) {
@@ -146,31 +151,30 @@ fn publish_rows(page: &mut String, store: &str, source: &Path, location: &str, e
     row(page, store, "publish", &mut published, Some(&mut ratios), Some(&mut publish_memory));
 }
 
-fn fetch_rows(page: &mut String, store: &str, source: &Path, location: &str, endpoint: &str) {
+/// Publishes to the store that `written` names and reads from there, or from where it is served as `read` says.
+fn fetch_rows(page: &mut String, store: &str, source: &Path, written: (&str, &str), read: Option<(&str, &str)>) {
     eprintln!("fetching {} MB from {store}", LEN / 1_000_000);
     let runtime = runtime();
-    let registry = runtime.block_on(open(location, endpoint));
     let (mut plain, mut fetched, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     runtime.block_on(async {
-        let registry = signed(registry, true).await;
-        let files = signed_files(source, &registry).await;
-        let content = Content::in_memory(&files);
-        drop(files);
-        registry.publish("fetched", "1.0.0", &content, &|_| ()).await.expect("to publish");
-        registry.promote(&"fetched:1.0.0".parse().expect("a name"), "live").await.expect("to promote");
-        drop(content);
-        copy(&registry.store, &source.join(WEIGHTS), "plain-object").await;
+        let registry = signed(open(written.0, written.1).await, true).await;
+        publish_signed(&registry, source).await;
+        let registry = match read {
+            Some((location, endpoint)) => {
+                let store = Store::open(&location.parse().expect("a location"), &sdk(endpoint).await);
+                Registry { store, ..registry }
+            }
+            None => registry,
+        };
         for _ in 0..ROUNDS {
             let begun = Instant::now();
-            let read = read_plain(&registry.store, "plain-object").await;
+            assert_eq!(read_plain(&registry.store, PLAIN).await.len(), LEN);
             let base = begun.elapsed().as_secs_f64();
-            assert_eq!(read.len(), LEN);
-            drop(read);
             let begun = Instant::now();
             let found = registry.fetch(&"fetched".parse().expect("a name")).await.expect("to fetch");
-            let sealed = begun.elapsed().as_secs_f64();
             assert!(found.signed && found.files[WEIGHTS].len() == LEN);
             drop(found);
+            let sealed = begun.elapsed().as_secs_f64();
             ratios.push(sealed / base);
             plain.push(base);
             fetched.push(sealed);
@@ -178,6 +182,17 @@ fn fetch_rows(page: &mut String, store: &str, source: &Path, location: &str, end
     });
     row(page, store, "read a plain object", &mut plain, None, None);
     row(page, store, "fetch, verified and opened", &mut fetched, Some(&mut ratios), None);
+}
+
+/// The bundle as a signed version, and a plain object of its bytes; once a store.
+async fn publish_signed(registry: &Registry, source: &Path) {
+    let content = Content::in_memory(&signed_files(source, registry).await);
+    let version = format!("1.0.0-{}", std::process::id());
+    registry.publish("fetched", &version, &content, &|_| ()).await.expect("to publish");
+    registry.promote(&format!("fetched:{version}").parse().expect("a name"), "live").await.expect("to promote");
+    if registry.store.head(PLAIN).await.is_err() {
+        copy(&registry.store, &source.join(WEIGHTS), PLAIN).await;
+    }
 }
 
 /// The parts of an object to their place in one buffer, as many at a time as a fetch has.
@@ -315,15 +330,12 @@ struct Server {
 impl Server {
     fn start(program: &Path, root: &Path) -> Self {
         std::fs::create_dir_all(root.join(BUCKET)).expect("a bucket");
-        // Free now: nobody else asks for one meanwhile.
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let free = free_port();
         let mut command = Command::new(program);
         command.args(["--access-key", ACCESS, "--secret-key", ACCESS, "--host", "127.0.0.1", "--port"]);
         let child = command.arg(free.port().to_string()).arg(root).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.expect("the S3 server starts");
-        while std::net::TcpStream::connect(free).is_err() {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
+        wait_for(free);
         Self { child, endpoint: format!("http://{free}") }
     }
 }
@@ -335,12 +347,57 @@ impl Drop for Server {
     }
 }
 
+/// The objects of a directory by S3's protocol, as far as reading goes, at the speed that S3 gives a connection.
+struct Paced {
+    child: Child,
+    endpoint: String,
+}
+
+impl Paced {
+    fn start(folder: &Path, objects: &str) -> Self {
+        let (root, free) = (folder.join("nginx"), free_port());
+        std::fs::create_dir_all(root.join("served")).expect("a directory");
+        std::os::unix::fs::symlink(objects, root.join("served").join(BUCKET)).expect("a link");
+        let configuration = format!(
+            "daemon off; user root; worker_processes 1; pid {0}/pid; error_log {0}/errors; events {{}}
+             http {{ access_log off; sendfile on; default_type application/octet-stream; client_body_temp_path {0}/body;
+             server {{ listen {free}; root {0}/served; limit_rate 90m; keepalive_requests 100000; }} }}",
+            root.display()
+        );
+        std::fs::write(root.join("nginx.conf"), configuration).expect("a configuration");
+        let mut command = Command::new("nginx");
+        command.arg("-c").arg(root.join("nginx.conf")).arg("-p").arg(&root);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("nginx starts");
+        wait_for(free);
+        Self { child, endpoint: format!("http://{free}") }
+    }
+}
+
+impl Drop for Paced {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// Free now: nobody else asks for one meanwhile.
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+fn wait_for(address: SocketAddr) {
+    while std::net::TcpStream::connect(address).is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
 const INTRODUCTION: &str = "\
 A bundle of one file of 1 GB. 'Copy' is the same client writing the same bytes to the same store, without sealing, digests and log; \
 'read' fetches the parts of a plain object, as many at a time as a fetch does, into one buffer. Medians of 5 rounds taken in \
 turns, each write in a process of its own; memory is counted from when the bundle was checked, for checking it loads its \
 graphs, as serving does. A fetch verifies the signatures of publisher and author. S3 is an [s3s-fs](https://crates.io/crates/s3s-fs) \
-on this machine, on the same cores and without a network's delay, so that what S3 hides, it shows.
+on this machine: it, the client and its digests share the cores, and there is no network to wait for. The last rows are of \
+nginx, which takes little of the cores and gives each connection the 90 MB/s that S3 does.
 
 ";
 

@@ -4,12 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::error::{Stage, at};
 use super::log::{ATTEMPTS, Appended, Log};
 use super::statement::{Event, Register, Rekey};
 use super::{Registry, RegistryError, keyslot, layout};
 use crate::keys::{Kek, Keys};
 use crate::sealed::digest::sha256_hex;
+
+/// Artifacts whose keyslots are opened and written at the same time.
+const ARTIFACTS_IN_FLIGHT: usize = 16;
 
 /// What a rotation did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +62,16 @@ pub(super) async fn rotate(
             break;
         }
         let total = done.len() + left.len();
-        for register in left {
-            let len = rewrap(registry, &register, &kek).await?;
+        let kek = &kek;
+        let rewrapping = stream::iter(left)
+            .map(|register| async move { rewrap(registry, &register, kek).await.map(|len| (register.artifact, len)) });
+        let mut rewrapped = rewrapping.buffer_unordered(ARTIFACTS_IN_FLIGHT);
+        while let Some((artifact, len)) = rewrapped.try_next().await? {
             (written, bytes) = (written + usize::from(len > 0), bytes + len);
-            done.insert(register.artifact);
+            done.insert(artifact);
             progress(done.len(), total);
         }
+        drop(rewrapped);
         log.read_on().await?;
     }
     keys.make_current(&kek.name).await?;
@@ -75,12 +84,26 @@ pub(super) async fn rotate(
 /// one after it.
 async fn next(registry: &Registry, log: &Log<'_>) -> Result<Arc<Kek>, RegistryError> {
     let current = registry.keys.current().await?;
-    for register in log.live() {
-        if keyslot::open_under(registry, register, &current).await?.is_none() {
-            return Ok(current);
+    match left_under(registry, log, &current).await? {
+        Some(_) => Ok(current),
+        None => Ok(registry.keys.successor().await?),
+    }
+}
+
+/// A version that does not open under `kek`, if there is one.
+async fn left_under(registry: &Registry, log: &Log<'_>, kek: &Kek) -> Result<Option<Register>, RegistryError> {
+    let live: Vec<Register> = log.live().cloned().collect();
+    let looks = stream::iter(live).map(|register| async move {
+        let opened = keyslot::open_under(registry, &register, kek).await?;
+        Ok::<_, RegistryError>(opened.is_none().then_some(register))
+    });
+    let mut looks = looks.buffered(ARTIFACTS_IN_FLIGHT);
+    while let Some(left) = looks.try_next().await? {
+        if left.is_some() {
+            return Ok(left);
         }
     }
-    Ok(registry.keys.successor().await?)
+    Ok(None)
 }
 
 /// Answers with how many bytes were written. What was written is read back and opened: the old keyslot may be deleted then.
@@ -144,11 +167,8 @@ pub(super) async fn retire(registry: &Registry, name: &str) -> Result<usize, Reg
         return Err(RegistryError::Retiring { kek: name.into(), model: "whatever is published next".into() });
     }
     let log = Log::read(&registry.store, &registry.authority).await?;
-    for register in log.live() {
-        if keyslot::open_under(registry, register, &current).await?.is_none() {
-            let model = format!("{}:{}", register.model, register.version);
-            return Err(RegistryError::Retiring { kek: name.into(), model });
-        }
+    if let Some(Register { model, version, .. }) = left_under(registry, &log, &current).await? {
+        return Err(RegistryError::Retiring { kek: name.into(), model: format!("{model}:{version}") });
     }
     let mut deleted = 0;
     for register in log.live() {

@@ -59,7 +59,7 @@ module "kms" {
 
 # No aws_secretsmanager_secret_version: a key that Terraform knows is a key in its state.
 resource "aws_secretsmanager_secret" "this" {
-  #checkov:skip=CKV2_AWS_57:A rotation Lambda would replace the key and leave every keyslot sealed under the old one; a new version is put by the publisher, and models are published again
+  #checkov:skip=CKV2_AWS_57:A rotation Lambda would replace the key and leave every keyslot sealed under the old one; `strongroom rotate` puts the new version and writes the keyslots
   name                    = var.name
   description             = "Strongroom key-encryption key. Its versions are keys: 32 bytes each"
   kms_key_id              = module.kms.arn
@@ -154,6 +154,7 @@ locals {
       Action = [
         "secretsmanager:DescribeSecret",
         "secretsmanager:GetSecretValue",
+        "secretsmanager:ListSecretVersionIds",
         "secretsmanager:PutSecretValue",
         "secretsmanager:UpdateSecretVersionStage",
       ]

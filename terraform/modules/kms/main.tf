@@ -39,9 +39,12 @@ locals {
 }
 
 resource "aws_kms_key" "this" {
-  description             = var.description
-  enable_key_rotation     = true
-  deletion_window_in_days = 30
+  #checkov:skip=CKV_AWS_7:KMS rotates no key that signs; whom readers trust, and until when, is a policy of theirs
+  description              = var.description
+  key_usage                = var.signs ? "SIGN_VERIFY" : "ENCRYPT_DECRYPT"
+  customer_master_key_spec = var.signs ? "ECC_NIST_P256" : "SYMMETRIC_DEFAULT"
+  enable_key_rotation      = !var.signs
+  deletion_window_in_days  = 30
 
   policy = jsonencode({
     Version   = "2012-10-17"

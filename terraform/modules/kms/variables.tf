@@ -9,13 +9,20 @@ variable "name" {
 }
 
 variable "description" {
-  description = "What the key seals, for people who see it in the console."
+  description = "What the key is for, for people who see it in the console."
   type        = string
 
   validation {
     condition     = length(var.description) > 0 && length(var.description) <= 8192
     error_message = "description: expected 1 to 8192 characters."
   }
+}
+
+variable "signs" {
+  description = "Whether the key signs (ECDSA on P-256) rather than encrypts. Such a key does not rotate."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "policies" {

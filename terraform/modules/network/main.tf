@@ -114,13 +114,13 @@ locals {
   services = {
     "secretsmanager" = [
       {
-        actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]
+        actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]
         resources = var.secret_arns
       },
     ]
     "kms" = [
       {
-        actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+        actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", "kms:GetPublicKey", "kms:Sign"]
         resources = ["arn:${local.partition}:kms:${local.region}:${local.account_id}:key/*"]
       },
     ]

@@ -174,6 +174,23 @@ locals {
     },
   ]
 
+  # Beside the publisher's: what lists everything, and what erases. Blobs and the log stay.
+  upkeep_policy = [
+    {
+      Sid       = "ListEverything"
+      Effect    = "Allow"
+      Action    = ["s3:ListBucket", "s3:ListBucketVersions"]
+      Resource  = local.bucket_arn
+      Condition = { StringLike = { "s3:prefix" = "${var.prefix}/*" } }
+    },
+    {
+      Sid      = "EraseKeyslots"
+      Effect   = "Allow"
+      Action   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+      Resource = local.keyslots
+    },
+  ]
+
   publisher_policy = [
     {
       Sid      = "ReadAndWriteRegistry"

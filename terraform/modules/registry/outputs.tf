@@ -28,6 +28,11 @@ output "publisher_policy" {
   value       = jsonencode({ Version = "2012-10-17", Statement = local.publisher_policy })
 }
 
+output "upkeep_policy" {
+  description = "Policy document (JSON) for a publisher that looks after the registry, too: `fsck`, `gc`, `erase`, `rotate --retire`."
+  value       = jsonencode({ Version = "2012-10-17", Statement = local.upkeep_policy })
+}
+
 output "bucket_policy" {
   description = "Policy document (JSON) of the bucket."
   value       = module.bucket.policy

@@ -82,6 +82,7 @@ run "the_secret_is_read_and_put_by_the_roles_it_names" {
       publish_reads_the_key   = { caller = "publisher", action = "secretsmanager:GetSecretValue", target = "" }
       a_new_key_is_put        = { caller = "publisher", action = "secretsmanager:PutSecretValue", target = "" }
       and_made_the_current    = { caller = "publisher", action = "secretsmanager:UpdateSecretVersionStage", target = "" }
+      a_rotation_looks_at_all = { caller = "publisher", action = "secretsmanager:ListSecretVersionIds", target = "" }
       an_admin_mends_policies = { caller = "admin", action = "secretsmanager:PutResourcePolicy", target = "" }
       an_admin_deletes        = { caller = "admin", action = "secretsmanager:DeleteSecret", target = "" }
     }

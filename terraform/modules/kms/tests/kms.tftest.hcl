@@ -30,6 +30,22 @@ run "made" {
   }
 }
 
+run "a_key_that_signs" {
+  variables {
+    signs = true
+  }
+
+  assert {
+    condition     = aws_kms_key.this.key_usage == "SIGN_VERIFY" && aws_kms_key.this.customer_master_key_spec == "ECC_NIST_P256"
+    error_message = "It is a key for ${aws_kms_key.this.key_usage}, ${aws_kms_key.this.customer_master_key_spec}."
+  }
+
+  assert {
+    condition     = !aws_kms_key.this.enable_key_rotation
+    error_message = "KMS refuses to rotate a key that signs."
+  }
+}
+
 run "who_administers_a_key_cannot_use_it_and_is_not_locked_out" {
   module {
     source = "../../tests/iam"

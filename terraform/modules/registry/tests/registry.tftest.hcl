@@ -6,13 +6,14 @@ variables {
   bucket_name             = "acme-models"
   prefix                  = "prod"
   reader_role_arns        = ["arn:aws:iam::111122223333:role/faces-execution"]
-  publisher_role_arns     = ["arn:aws:iam::111122223333:role/faces-publisher"]
+  publisher_role_arns     = ["arn:aws:iam::111122223333:role/faces-publisher", "arn:aws:iam::111122223333:role/faces-keeper"]
   reader_vpc_endpoint_ids = ["vpce-0123456789abcdef0"]
 
   # For tests/iam.
   callers = {
     reader    = "arn:aws:iam::111122223333:role/faces-execution"
     publisher = "arn:aws:iam::111122223333:role/faces-publisher"
+    keeper    = "arn:aws:iam::111122223333:role/faces-keeper"
     staging   = "arn:aws:iam::111122223333:role/staging-execution"
     admin     = "arn:aws:iam::111122223333:role/admin"
     stranger  = "arn:aws:iam::999999999999:role/faces-execution"
@@ -37,6 +38,7 @@ run "what_the_program_does_is_allowed" {
     identity = {
       reader    = [run.made.reader_policy]
       publisher = [run.made.publisher_policy]
+      keeper    = [run.made.publisher_policy, run.made.upkeep_policy]
     }
     resource = [run.made.bucket_policy]
     allowed = {
@@ -56,6 +58,10 @@ run "what_the_program_does_is_allowed" {
       publish_creates_a_log_line = { caller = "publisher", action = "s3:PutObject", target = "/prod/log/00000000000000000001.json", context = { "s3:if-none-match" = "*", "s3:ObjectCreationOperation" = "true" } }
       promote_creates_an_alias   = { caller = "publisher", action = "s3:PutObject", target = "/prod/aliases/faces/live.json", context = { "s3:if-none-match" = "*", "s3:ObjectCreationOperation" = "true" } }
       promote_moves_an_alias     = { caller = "publisher", action = "s3:PutObject", target = "/prod/aliases/faces/live.json", context = { "s3:if-match" = "\"etag\"", "s3:ObjectCreationOperation" = "true" } }
+      rotate_retire_erases       = { caller = "keeper", action = "s3:DeleteObjectVersion", target = "/prod/keyslots/ab/cd" }
+      erase_deletes_a_keyslot    = { caller = "keeper", action = "s3:DeleteObject", target = "/prod/keyslots/ab/cd" }
+      erase_lists_versions       = { caller = "keeper", action = "s3:ListBucketVersions", target = "", context = { "s3:prefix" = "prod/keyslots/ab/" } }
+      fsck_lists_everything      = { caller = "keeper", action = "s3:ListBucket", target = "", context = { "s3:prefix" = "prod/" } }
       retention_of_a_blob        = { caller = "publisher", action = "s3:PutObjectRetention", target = "/prod/blobs/sha256/ab", context = { "s3:object-lock-remaining-retention-days" = "365" } }
     }
   }
@@ -76,6 +82,7 @@ run "everything_else_is_refused" {
     identity = {
       reader    = [run.made.reader_policy]
       publisher = [run.made.publisher_policy]
+      keeper    = [run.made.publisher_policy, run.made.upkeep_policy]
       staging   = [run.made.reader_policy]
       admin     = [jsonencode({ Statement = [{ Sid = "All", Effect = "Allow", Action = "*", Resource = "*" }] })]
     }
@@ -105,6 +112,8 @@ run "everything_else_is_refused" {
       with_old_tls                   = { caller = "publisher", action = "s3:GetObject", target = "/prod/blobs/sha256/ab", context = { "s3:TlsVersion" = "1.1" } }
       with_s3s_own_encryption        = { caller = "publisher", action = "s3:PutObject", target = "/prod/blobs/sha256/ab", context = { "s3:if-none-match" = "*", "s3:x-amz-server-side-encryption" = "AES256" } }
       with_another_kms_key           = { caller = "publisher", action = "s3:PutObject", target = "/prod/blobs/sha256/ab", context = { "s3:if-none-match" = "*", "s3:x-amz-server-side-encryption" = "aws:kms", "s3:x-amz-server-side-encryption-aws-kms-key-id" = "arn:aws:kms:eu-central-1:111122223333:key/other" } }
+      a_keeper_removes_a_log_entry   = { caller = "keeper", action = "s3:DeleteObjectVersion", target = "/prod/log/00000000000000000000.json" }
+      a_keeper_lists_another_prefix  = { caller = "keeper", action = "s3:ListBucketVersions", target = "", context = { "s3:prefix" = "staging/" } }
       removing_a_log_entry           = { caller = "admin", action = "s3:DeleteObject", target = "/prod/log/00000000000000000000.json" }
       removing_a_version_of_a_blob   = { caller = "admin", action = "s3:DeleteObjectVersion", target = "/prod/blobs/sha256/ab" }
       a_publisher_erases_a_keyslot   = { caller = "publisher", action = "s3:DeleteObject", target = "/prod/keyslots/ab/cd" }
