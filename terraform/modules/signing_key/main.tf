@@ -13,7 +13,7 @@ module "kms" {
         Principal = { AWS = var.signer_role_arns }
         Action    = "kms:Sign"
         Resource  = "*"
-        Condition = { StringEquals = { "kms:MessageType" = "DIGEST", "kms:SigningAlgorithm" = "ECDSA_SHA_256" } }
+        Condition = local.digests
       },
       {
         Sid       = "ReadThePublicHalf"
@@ -27,11 +27,21 @@ module "kms" {
 }
 
 locals {
+  # What `strongroom` has KMS sign.
+  digests = { StringEquals = { "kms:MessageType" = "DIGEST", "kms:SigningAlgorithm" = "ECDSA_SHA_256" } }
+
   signer_policy = [
     {
-      Sid      = "SignWithTheKey"
+      Sid       = "SignDigests"
+      Effect    = "Allow"
+      Action    = "kms:Sign"
+      Resource  = module.kms.arn
+      Condition = local.digests
+    },
+    {
+      Sid      = "ReadThePublicHalf"
       Effect   = "Allow"
-      Action   = ["kms:GetPublicKey", "kms:Sign"]
+      Action   = "kms:GetPublicKey"
       Resource = module.kms.arn
     },
   ]

@@ -30,8 +30,6 @@ run "who_is_named_signs_digests_and_nobody_else_does" {
     root = "arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3333-4444-555555555555"
     identity = {
       publisher = [run.made.signer_policy]
-      reader    = [run.made.signer_policy]
-      admin     = [jsonencode({ Statement = [{ Sid = "All", Effect = "Allow", Action = "*", Resource = "*" }] })]
     }
     resource = [run.made.kms_key_policy]
     context  = { "kms:MessageType" = "DIGEST", "kms:SigningAlgorithm" = "ECDSA_SHA_256" }
@@ -42,6 +40,8 @@ run "who_is_named_signs_digests_and_nobody_else_does" {
     }
     refused = {
       whole_messages   = { caller = "publisher", action = "kms:Sign", target = "", context = { "kms:MessageType" = "RAW" } }
+      a_reader_signs   = { caller = "reader", action = "kms:Sign", target = "" }
+      an_admin_signs   = { caller = "admin", action = "kms:Sign", target = "" }
       letting_self_in  = { caller = "admin", action = "kms:CreateGrant", target = "" }
       deleting_the_key = { caller = "publisher", action = "kms:ScheduleKeyDeletion", target = "" }
     }
