@@ -39,11 +39,10 @@ run "who_is_named_signs_digests_and_nobody_else_does" {
       mending_its_policy = { caller = "admin", action = "kms:PutKeyPolicy", target = "" }
     }
     refused = {
-      whole_messages   = { caller = "publisher", action = "kms:Sign", target = "", context = { "kms:MessageType" = "RAW" } }
-      a_reader_signs   = { caller = "reader", action = "kms:Sign", target = "" }
-      an_admin_signs   = { caller = "admin", action = "kms:Sign", target = "" }
-      letting_self_in  = { caller = "admin", action = "kms:CreateGrant", target = "" }
-      deleting_the_key = { caller = "publisher", action = "kms:ScheduleKeyDeletion", target = "" }
+      whole_messages  = { caller = "publisher", action = "kms:Sign", target = "", context = { "kms:MessageType" = "RAW" } }
+      a_reader_signs  = { caller = "reader", action = "kms:Sign", target = "" }
+      an_admin_signs  = { caller = "admin", action = "kms:Sign", target = "" }
+      letting_self_in = { caller = "admin", action = "kms:CreateGrant", target = "" }
     }
   }
 
