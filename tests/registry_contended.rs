@@ -7,27 +7,32 @@ mod moto;
 #[path = "support/registry.rs"]
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::join_all;
 use moto::moto;
 use strongroom::keys::{KeySource, Keys};
 use strongroom::registry::{Authority, Change, Registry, RegistryError, history, verify_log};
+use strongroom::signer::{Signer, SignerSource, create};
 use strongroom::store::{Location, Store};
 use support::{Place, files, key_file, model, publish, publish_live};
 use tempfile::TempDir;
 
-/// The directory of a registry, and how many moves to make.
+/// The directory with a registry and a signing key, and how many moves to make.
 const CHILD: &str = "STRONGROOM_TEST_MOVER";
 const WRITERS: usize = 8;
 /// On each registry: writing an entry reads all that are there.
-const MOVES: usize = 500;
+const MOVES: usize = 200;
 
 /// Moves `live` to and fro until `moves` of the moves were its own. Who was too often too late, tries again.
-async fn make_moves(store: &Store, moves: usize) {
-    let authority = Authority::default();
+/// Each signs: of two writers who say the same in the same second, unsigned, the log needs to say it but once.
+async fn make_moves(store: &Store, signing_key: &Path, moves: usize) {
+    let source = SignerSource::File(signing_key.to_owned());
+    let signer = Signer::open(&source, &aws_config::SdkConfig::builder().build()).await.unwrap();
+    let authority = Authority { signers: Arc::new(vec![signer]), ..Authority::default() };
     let mut own = 0;
     for turn in 0.. {
         let version = model(["model:1.0.0", "model:2.0.0"][turn % 2]);
@@ -42,13 +47,21 @@ async fn make_moves(store: &Store, moves: usize) {
     }
 }
 
+async fn signing_key(place: &Place) -> PathBuf {
+    let path = place.scratch.path().join("signer");
+    create(&path).await.unwrap();
+    path
+}
+
 /// What a child does.
 #[test]
 fn mover() {
     let Ok(order) = std::env::var(CHILD) else { return };
-    let (root, moves) = order.split_once('|').expect("DIRECTORY|MOVES");
+    let (scratch, moves) = order.split_once('|').expect("DIRECTORY|MOVES");
+    let (store, signing_key) =
+        (Store::directory(&Path::new(scratch).join("registry")), Path::new(scratch).join("signer"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(make_moves(&Store::directory(Path::new(root)), moves.parse().expect("a number")));
+    runtime.block_on(make_moves(&store, &signing_key, moves.parse().expect("a number")));
 }
 
 /// Every move that somebody made is in the log, each from where the one before it led, and the alias is at the last.
@@ -74,11 +87,12 @@ async fn of_ten_thousand_contended_moves_by_eight_processes_none_is_lost() {
         let registry = place.open().await;
         publish(&registry, "1.0.0", &files(1, &[10])).await.unwrap();
         publish(&registry, "2.0.0", &files(2, &[10])).await.unwrap();
+        signing_key(&place).await;
         let movers = (0..WRITERS).map(|writer| {
             let moves = MOVES / WRITERS + usize::from(writer < MOVES % WRITERS);
             Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "mover"])
-                .env(CHILD, format!("{}|{moves}", place.root().display()))
+                .env(CHILD, format!("{}|{moves}", place.scratch.path().display()))
                 .stdout(Stdio::null())
                 .spawn()
                 .unwrap()
@@ -92,11 +106,11 @@ async fn of_ten_thousand_contended_moves_by_eight_processes_none_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_thousand_contended_moves_in_a_bucket_none_is_lost() {
-    const MOVES: usize = 40;
+    const MOVES: usize = 16;
     let aws = moto().sdk().await;
     let config = aws_sdk_s3::config::Builder::from(&aws).force_path_style(true).build();
     aws_sdk_s3::Client::from_conf(config).create_bucket().bucket("contended").send().await.unwrap();
-    for round in 0..1_000 / MOVES {
+    for round in 0..1_000_usize.div_ceil(MOVES) {
         let location = Location::S3 { bucket: "contended".into(), prefix: format!("{round}/") };
         let place = Place::at(location, aws.clone(), TempDir::new().unwrap());
         let registry = place.open().await;
@@ -104,7 +118,12 @@ async fn of_a_thousand_contended_moves_in_a_bucket_none_is_lost() {
         publish(&registry, "2.0.0", &files(2, &[10])).await.unwrap();
         // Each with connections of its own, as processes have.
         let stores = (0..WRITERS).map(|_| Store::open(&place.location, &place.aws));
-        join_all(stores.map(|store| async move { make_moves(&store, MOVES / WRITERS).await })).await;
+        let signing_key = signing_key(&place).await;
+        let moving = |store| {
+            let signing_key = &signing_key;
+            async move { make_moves(&store, signing_key, MOVES / WRITERS).await }
+        };
+        join_all(stores.map(moving)).await;
         none_was_lost(&registry.store, MOVES).await;
     }
 }
@@ -130,7 +149,9 @@ async fn while_promoters_publishers_and_a_rotator_race_everything_opens() {
             assert!(registry.fetch(&model("model")).await.is_ok());
         }
     };
-    tokio::join!(publishing, rotating, make_moves(&registry.store, 20), make_moves(&registry.store, 20));
+    let signing_key = signing_key(&place).await;
+    let moving = || make_moves(&registry.store, &signing_key, 20);
+    tokio::join!(publishing, rotating, moving(), moving());
     // Who published under the old key last, comes under the new one by the next rotation.
     registry.rotate(Some(&next), &|_, _| ()).await.unwrap();
     let under_the_next = Registry { keys: next, ..place.open().await };
