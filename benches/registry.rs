@@ -20,7 +20,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use strongroom::bundle::Files;
 use strongroom::keys::{self, KeySource};
-use strongroom::registry::{Authority, Content, Registry};
+use strongroom::registry::{Authority, Content, Registry, Release};
 use strongroom::sealed::digest::sha256_hex;
 use strongroom::signed::{ModelStatement, Trust};
 use strongroom::signer::{Signer, SignerSource, create, sign};
@@ -112,7 +112,9 @@ fn as_child() -> bool {
     let name = format!("{action}-{}", std::process::id());
     runtime().block_on(async {
         match action.as_str() {
-            "publish" => drop(registry.publish(&name, "1.0.0", &content, &|_| ()).await.expect("to publish")),
+            "publish" => {
+                drop(registry.publish(&Release::new(&name, "1.0.0", &content), &|_| ()).await.expect("to publish"))
+            }
             _ => copy(&registry.store, &Path::new(source).join(WEIGHTS), &name).await,
         }
     });
@@ -188,7 +190,7 @@ fn fetch_rows(page: &mut String, store: &str, source: &Path, written: (&str, &st
 async fn publish_signed(registry: &Registry, source: &Path) {
     let content = Content::in_memory(&signed_files(source, registry).await);
     let version = format!("1.0.0-{}", std::process::id());
-    registry.publish("fetched", &version, &content, &|_| ()).await.expect("to publish");
+    registry.publish(&Release::new("fetched", &version, &content), &|_| ()).await.expect("to publish");
     registry.promote(&format!("fetched:{version}").parse().expect("a name"), "live").await.expect("to promote");
     if registry.store.head(PLAIN).await.is_err() {
         copy(&registry.store, &source.join(WEIGHTS), PLAIN).await;
@@ -221,7 +223,8 @@ fn rotation_row(page: &mut String, store: &str, location: &str, endpoint: &str) 
         let registry = signed(registry, false).await;
         let content = Content::in_memory(&Files::from([(WEIGHTS.to_owned(), vec![7; LEN / MODELS].into())]));
         for number in 0..MODELS {
-            registry.publish(&format!("model-{number}"), "1.0.0", &content, &|_| ()).await.expect("to publish");
+            let name = format!("model-{number}");
+            registry.publish(&Release::new(&name, "1.0.0", &content), &|_| ()).await.expect("to publish");
         }
         let scratch = tempfile::tempdir().expect("a temporary directory");
         let next = key_file(scratch.path()).await;

@@ -23,6 +23,7 @@ pub mod predict;
 pub mod promote;
 pub mod publish;
 mod report;
+pub mod reseal;
 pub mod rotate;
 pub mod seal;
 pub mod serve;
@@ -81,6 +82,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Erase(args) => verb(erase::run(args)),
         #[cfg(feature = "upkeep")]
         Command::Rotate(args) => verb(rotate::run(*args)),
+        #[cfg(feature = "upkeep")]
+        Command::Reseal(args) => verb(reseal::run(*args)),
         #[cfg(feature = "upkeep")]
         Command::Migrate(args) => verb(migrate::run(args)),
         #[cfg(feature = "completions")]

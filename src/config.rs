@@ -103,6 +103,9 @@ pub enum Command {
     /// Move every model to a new sealing key, without touching what is sealed
     #[cfg(feature = "upkeep")]
     Rotate(Box<rotate::RotateArgs>),
+    /// Seal versions again under new keys, after a sealing key was read by somebody else
+    #[cfg(feature = "upkeep")]
+    Reseal(Box<rotate::ResealArgs>),
     /// Make a version unreadable for ever, by deleting its keys
     #[cfg(feature = "upkeep")]
     Erase(upkeep::EraseArgs),

@@ -71,6 +71,18 @@ impl Keys {
         }
     }
 
+    /// Whether `name` is that of one of these KEKs.
+    ///
+    /// # Errors
+    /// As for `current`.
+    pub async fn knows(&self, name: &str) -> Result<bool, KeyError> {
+        match self.by_name(name).await {
+            Ok(kek) => Ok(kek.name == name),
+            Err(KeyError::OtherKey { .. } | KeyError::Unknown { .. } | KeyError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The index of the log entry before which no alias may point, by the current value; 0 where it says none, or is no key.
     ///
     /// # Errors

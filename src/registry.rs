@@ -25,8 +25,10 @@ mod log;
 mod migrate;
 mod mount;
 mod promote;
+mod provenance;
 mod publish;
 mod reference;
+mod reseal;
 mod rotate;
 mod statement;
 mod timestamp;
@@ -55,8 +57,10 @@ pub use history::{Change, Record, Standing, Version, find_version, history, veri
 pub use migrate::Migrated;
 pub use mount::{fetch_mount, is_sealed_mount, mount_len};
 pub use promote::Promoted;
-pub use publish::{Progress, Published};
+pub use provenance::Provenance;
+pub use publish::{Progress, Published, Release};
 pub use reference::{AliasName, DEFAULT_ALIAS, MAX_NAME_LEN, ModelRef, Selector};
+pub use reseal::Resealed;
 pub use rotate::{Hanging, Rotated};
 pub use timestamp::now;
 
@@ -117,7 +121,7 @@ impl Registry {
         Follower::new(self, model, alias)
     }
 
-    /// Seals `content` and registers it as `version` of the model `name`. The caller has checked that it is a bundle that
+    /// Seals the content of `release` and registers it. The caller has checked that it is a bundle that
     /// loads and passes its self-test. `progress` is told of what is in the store. What is on disk is held in memory in a
     /// few pieces at a time.
     ///
@@ -128,13 +132,33 @@ impl Registry {
     /// [`RegistryError::Immutable`] when the version is there with other content; bounds; the store, the key service.
     pub async fn publish(
         &self,
-        name: &str,
-        version: &str,
-        content: &Content,
+        release: &Release<'_>,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<Published, RegistryError> {
-        let release = publish::Release { name, version, content };
-        publish::publish(self, &release, progress).boxed().await
+        publish::publish(self, release, progress).boxed().await
+    }
+
+    /// Seals a version again, under a new artifact key and the current KEK, as another version with the same files; moves the
+    /// aliases there; erases the old one. For a KEK that somebody else has read: rotate first. Interrupted at any moment it
+    /// leaves one of the two served, and may be repeated.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoNewKey`]; as for `fetch`, `publish`, `promote` and `erase`.
+    pub async fn reseal(
+        &self,
+        model: &ModelRef,
+        recovery: Option<&Keys>,
+        progress: &(dyn Fn(Progress<'_>) + Sync),
+    ) -> Result<Resealed, RegistryError> {
+        reseal::reseal(self, model, recovery, progress).boxed().await
+    }
+
+    /// The versions that were first sealed under another KEK than the current one, as `NAME:VERSION`: what `reseal` is for.
+    ///
+    /// # Errors
+    /// The log cannot be read, or the current KEK is not had.
+    pub async fn sealed_before(&self) -> Result<Vec<ModelRef>, RegistryError> {
+        reseal::sealed_before(self).boxed().await
     }
 
     /// Gives every version a keyslot under the next KEK of the registry's secret, or the one of `to`, which seals from then

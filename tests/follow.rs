@@ -13,7 +13,7 @@ use std::thread;
 use program::{Place, Served, artifact};
 use server::send;
 use strongroom::keys::KeySource;
-use strongroom::registry::{Content, Registry, read_directory};
+use strongroom::registry::{Content, Registry, Release, read_directory};
 use strongroom::store::Location;
 
 const IRIS: &str = "iris-random-forest";
@@ -128,7 +128,7 @@ fn a_version_that_fails_its_self_test_is_refused_and_the_old_one_serves_on() {
         let (location, key) = (Location::Dir(place.path("registry").into()), KeySource::File(place.path("key").into()));
         let aws = aws_config::SdkConfig::builder().build();
         let registry = Registry::open(&location, &key, &aws).await.unwrap();
-        registry.publish(IRIS, "2.0.0", &Content::in_memory(&files), &|_| ()).await.unwrap();
+        registry.publish(&Release::new(IRIS, "2.0.0", &Content::in_memory(&files)), &|_| ()).await.unwrap();
         registry.promote(&format!("{IRIS}:2.0.0").parse().unwrap(), "live").await.unwrap();
     });
     let refused = served.log("the alias is not followed: what was served is served on");

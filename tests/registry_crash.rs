@@ -157,6 +157,32 @@ async fn rotate_may_die_at_every_call() {
     die_at_every_call(Rotate(key(scratch.path()))).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn reseal_may_die_at_every_call() {
+    for calls in 0..CALLS {
+        let place = Place::directory();
+        let registry = place.open().await;
+        publish_live(&registry, "1.0.0", &files(1, &[10, 20])).await;
+        let new_key = KeySource::File(key(place.scratch.path()));
+        let new = place.open_with(&new_key).await;
+        registry.rotate(Some(&new.keys), &|_, _| ()).await.unwrap();
+        let dying = Registry { store: new.store.clone().dying_after(calls), ..place.open_with(&new_key).await };
+        let died = dying.reseal(&model("model:1.0.0"), None, &|_| ()).await.is_err();
+        let live = new.fetch(&model("model")).await;
+        assert!(live.is_ok_and(|live| live.files == files(1, &[10, 20])), "call {calls}");
+        let again = new.reseal(&model("model:1.0.0"), None, &|_| ()).await;
+        let again = again.unwrap_or_else(|error| panic!("call {calls}: {}", support::chain(&error)));
+        assert_eq!(again.to, "1.0.0+reseal.1", "call {calls}");
+        assert_eq!(new.fetch(&model("model")).await.unwrap().version, again.to, "call {calls}");
+        assert_eq!(new.fsck(&|_| ()).await.unwrap().faults, [], "call {calls}");
+        if !died {
+            assert!(calls > 15);
+            return;
+        }
+    }
+    panic!("reseal makes more than {CALLS} calls");
+}
+
 fn key(directory: &Path) -> PathBuf {
     support::key_file(directory, "new", 9)
 }

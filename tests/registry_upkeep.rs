@@ -11,7 +11,8 @@ use std::time::Duration;
 use serde_json::json;
 use strongroom::keys::{KeySource, Keys};
 use strongroom::registry::{
-    Authority, Change, Checkup, Registry, RegistryError, delete, erase, history, migrate, plan_erase, unneeded,
+    Authority, Change, Checkup, Content, Provenance, Registry, RegistryError, Release, delete, erase, find_version,
+    history, migrate, plan_erase, unneeded,
 };
 use strongroom::signed::Trust;
 use strongroom::signer::{Signer, SignerSource, create};
@@ -268,4 +269,68 @@ async fn a_key_file_has_no_next_key() {
     let registry = two(&place).await;
     let error = registry.rotate(None, &|_, _| ()).await.unwrap_err();
     assert!(chain(&error).contains("has no next key"), "{}", chain(&error));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sealed_again_has_the_same_files_under_another_key_and_the_old_version_is_gone() {
+    let place = Place::directory();
+    let (_, old) = with_key(&place, "old", 1).await;
+    publish(&old, "1.0.0", &files(1, &[10])).await.unwrap();
+    publish_live(&old, "2.0.0", &files(2, &[10])).await;
+    let again = |registry: Registry| async move { registry.reseal(&model("model:2.0.0"), None, &|_| ()).await };
+    let error = again(place.open_with(&with_key(&place, "old", 1).await.0).await).await.unwrap_err();
+    assert!(matches!(error, RegistryError::NoNewKey { .. }), "{}", chain(&error));
+    let (new_key, new) = with_key(&place, "new", 2).await;
+    old.rotate(Some(&new.keys), &|_, _| ()).await.unwrap();
+    assert_eq!(new.sealed_before().await.unwrap(), [model("model:1.0.0"), model("model:2.0.0")]);
+    let resealed = again(place.open_with(&new_key).await).await.unwrap();
+    assert_eq!((resealed.to.as_str(), resealed.aliases.as_slice()), ("2.0.0+reseal.1", ["live".to_owned()].as_slice()));
+    let live = new.fetch(&model("model")).await.unwrap();
+    assert!(live.version == "2.0.0+reseal.1" && live.files == files(2, &[10]));
+    assert!(old.fetch(&model("model")).await.is_err(), "the old key opens nothing of it");
+    let gone = new.fetch(&model("model:2.0.0")).await.err().unwrap();
+    assert!(matches!(gone, RegistryError::Erased { .. }), "{}", chain(&gone));
+    assert_eq!(new.sealed_before().await.unwrap(), [model("model:1.0.0")]);
+    assert_eq!(fsck(&new).await.faults, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_key_opens_what_the_lost_one_sealed() {
+    let place = Place::directory();
+    let (key, registry) = with_key(&place, "kek", 1).await;
+    let (_, safe) = with_key(&place, "recovery", 2).await;
+    let content = Content::in_memory(&files(1, &[10]));
+    let release = Release { recovery: Some(&safe.keys), ..Release::new("model", "1.0.0", &content) };
+    registry.publish(&release, &|_| ()).await.unwrap();
+    assert!(safe.fetch(&model("model:1.0.0")).await.unwrap().files == files(1, &[10]));
+    // What was published without one gets one by publishing again.
+    publish(&registry, "2.0.0", &files(2, &[10])).await.unwrap();
+    let content = Content::in_memory(&files(2, &[10]));
+    let again = Release { recovery: Some(&safe.keys), ..Release::new("model", "2.0.0", &content) };
+    assert!(registry.publish(&again, &|_| ()).await.unwrap().already);
+    assert!(safe.fetch(&model("model:2.0.0")).await.is_ok());
+    // The recovered registry is rotated to a new key, and nothing needs the lost one.
+    let (_, new) = with_key(&place, "new", 3).await;
+    safe.rotate(Some(&new.keys), &|_, _| ()).await.unwrap();
+    assert!(new.fetch(&model("model:1.0.0")).await.is_ok());
+    let itself = Keys::open(&key, &place.aws).await.unwrap();
+    let content = Content::in_memory(&files(3, &[10]));
+    let same = Release { recovery: Some(&itself), ..Release::new("model", "3.0.0", &content) };
+    let error = registry.publish(&same, &|_| ()).await.unwrap_err();
+    assert!(matches!(error, RegistryError::SameKey { .. }), "{}", chain(&error));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provenance_is_in_the_entry_and_belongs_to_the_version() {
+    let place = Place::directory();
+    let registry = place.open().await;
+    let documents = [Provenance::of("run.json".as_ref(), b"{}").unwrap()];
+    let content = Content::in_memory(&files(1, &[10]));
+    let release = Release { provenance: &documents, ..Release::new("model", "1.0.0", &content) };
+    registry.publish(&release, &|_| ()).await.unwrap();
+    let found = find_version(&registry.store, &registry.authority, &model("model:1.0.0")).await.unwrap();
+    assert_eq!(found.provenance, documents);
+    assert!(registry.publish(&release, &|_| ()).await.unwrap().already);
+    let error = registry.publish(&Release { provenance: &[], ..release }, &|_| ()).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Immutable { .. }), "{}", chain(&error));
 }

@@ -8,25 +8,31 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
+use super::open_model::read;
 use super::promote;
 use super::sign::with_signers;
 use crate::bundle::{Bundle, Files};
 use crate::config::publish::PublishArgs;
 use crate::model::return_freed_memory;
 use crate::predict::Predictor;
-use crate::registry::{AliasName, Content, ModelRef, Promoted, Published, Registry, RegistryError, read_directory};
+use crate::registry::{
+    AliasName, Content, ModelRef, Promoted, Provenance, Published, Registry, RegistryError, Release, read_directory,
+};
 
 /// Runs the verb.
 ///
 /// # Errors
 /// The directory is no bundle that loads and passes its self-test; or it cannot be published or promoted.
 pub async fn run(args: PublishArgs) -> anyhow::Result<()> {
-    let Registry { store, keys, authority } = args.store.check()?.open().await?;
+    let Registry { store, keys, authority } = args.store.clone().check()?.open().await?;
     let authority = with_signers(authority, &args.signers).await?;
     let registry = Registry { store: args.retention.on(store)?, keys, authority };
     let directory = args.directory.clone();
     let checked = spawn_blocking(move || check(directory)).await??;
-    let published = publish(&registry, &checked).await?;
+    let provenance = args.provenance.iter().map(|path| provenance(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let (Checked { name, version, content }, recovery) = (&checked, args.recovery().await?);
+    let release = Release { name, version, content, provenance: &provenance, recovery: recovery.as_ref() };
+    let published = publish(&registry, &release).await?;
     match args.json {
         true => finish_as_json(&registry, &published, args.alias.as_ref()).await,
         false => finish(&registry, &published, args.alias.as_ref()).await,
@@ -68,15 +74,19 @@ fn check_bundle(directory: &Path, files: Files) -> anyhow::Result<(String, Strin
     Ok((name, version))
 }
 
-async fn publish(registry: &Registry, checked: &Checked) -> anyhow::Result<Published> {
-    let bar = ProgressBar::new(checked.content.total_len());
+fn provenance(path: &Path) -> anyhow::Result<Provenance> {
+    Provenance::of(path, &read(path)?).map_err(|problem| anyhow::anyhow!("{}: {problem}", path.display()))
+}
+
+pub(super) async fn publish(registry: &Registry, release: &Release<'_>) -> anyhow::Result<Published> {
+    let bar = ProgressBar::new(release.content.total_len());
     let template = "publishing {bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left  {msg}";
     bar.set_style(ProgressStyle::with_template(template)?);
     let progress = |file: crate::registry::Progress<'_>| {
         bar.set_message(file.path.to_owned());
         bar.inc(file.bytes);
     };
-    let published = registry.publish(&checked.name, &checked.version, &checked.content, &progress).await;
+    let published = registry.publish(release, &progress).await;
     bar.finish_and_clear();
     Ok(published?)
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::log::{standing, to_json};
 use crate::config::history::ShowArgs;
-use crate::registry::{Change, Version, find_version};
+use crate::registry::{Change, Provenance, Version, find_version};
 
 /// Runs the verb.
 ///
@@ -14,11 +14,12 @@ use crate::registry::{Change, Version, find_version};
 /// There is no such version, or the registry cannot be read.
 pub async fn run(args: ShowArgs) -> anyhow::Result<()> {
     let (store, authority) = (args.store.open().await?, args.store.trust.authority()?);
-    let Version { name, version, record, aliases, keks } = find_version(&store, &authority, &args.model).await?;
+    let found = find_version(&store, &authority, &args.model).await?;
+    let Version { name, version, record, aliases, keks, provenance } = found;
     let mut out = std::io::stdout().lock();
     if args.json {
-        let shown =
-            json!({ "model": name, "version": version, "aliases": aliases, "keys": keks, "entry": to_json(&record) });
+        let shown = json!({ "model": name, "version": version, "aliases": aliases, "keys": keks,
+            "provenance": provenance, "entry": to_json(&record) });
         return Ok(writeln!(out, "{shown}")?);
     }
     let (artifact, files) = match &record.change {
@@ -33,5 +34,8 @@ pub async fn run(args: ShowArgs) -> anyhow::Result<()> {
     writeln!(out, "aliases     {}", or_none(&aliases))?;
     writeln!(out, "artifact    {artifact}, {files} sealed files")?;
     writeln!(out, "opened by   {}", or_none(&keks))?;
+    for Provenance { name, kind, sha256 } in &provenance {
+        writeln!(out, "provenance  {name}, {kind}, sha256:{sha256}")?;
+    }
     Ok(())
 }

@@ -119,13 +119,17 @@ impl EraseArgs {
     /// # Errors
     /// An alias is named, which may move between the question and the deed.
     pub fn version(&self) -> Result<&ModelRef, SettingsError> {
-        match &self.model.selector {
-            Selector::Version(_) | Selector::Digest(_) => Ok(&self.model),
-            Selector::Alias(_) => {
-                let problem =
-                    format!("{} names an alias; a version is erased: NAME:VERSION or NAME@sha256:HEX", self.model);
-                Err(SettingsError::of(problem))
-            }
+        a_version(&self.model, "erased")
+    }
+}
+
+/// `model`, unless it is an alias, of which nothing is `done`.
+pub(super) fn a_version<'a>(model: &'a ModelRef, done: &str) -> Result<&'a ModelRef, SettingsError> {
+    match &model.selector {
+        Selector::Version(_) | Selector::Digest(_) => Ok(model),
+        Selector::Alias(_) => {
+            let problem = format!("{model} names an alias; a version is {done}: NAME:VERSION or NAME@sha256:HEX");
+            Err(SettingsError::of(problem))
         }
     }
 }

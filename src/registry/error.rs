@@ -230,6 +230,20 @@ pub enum RegistryError {
         /// What needs it.
         model: String,
     },
+    /// A recovery key is one of the registry's own.
+    #[error("the recovery key {kek} is the sealing key itself, or a version of its secret")]
+    SameKey {
+        /// Its name.
+        kek: String,
+    },
+    /// What is to be sealed again is sealed under the key that would seal it.
+    #[error("{model} was sealed under the key {kek}, which is the current one")]
+    NoNewKey {
+        /// `NAME:VERSION`.
+        model: String,
+        /// Its name.
+        kek: String,
+    },
     /// What is to be erased is what an alias points to.
     #[error("version {model} is what {alias} points to")]
     InUse {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::error::Stage;
 use super::log::Log;
 use super::statement::{Entry, EntryRef, Erase, Event, Promote, Register, Rekey};
-use super::{Authority, ModelRef, RegistryError, alias, keyslot, layout};
+use super::{Authority, ModelRef, Provenance, RegistryError, alias, keyslot, layout};
 use crate::signed::Signer;
 use crate::store::Store;
 
@@ -122,6 +122,8 @@ pub struct Version {
     pub aliases: Vec<String>,
     /// Names of the KEKs that open it.
     pub keks: Vec<String>,
+    /// Documents that say where it comes from.
+    pub provenance: Vec<Provenance>,
 }
 
 /// What there is to know of the version that `model` names, without a key.
@@ -139,7 +141,7 @@ pub async fn find_version(store: &Store, authority: &Authority, model: &ModelRef
     let here = |entry: &&Entry| entry.index == register.index;
     let record = log.entries().iter().find(here).map(|entry| record(authority, entry));
     let record = record.ok_or_else(|| RegistryError::NoVersion { model: model.to_string() })?;
-    Ok(Version { name, version, record, aliases, keks })
+    Ok(Version { name, version, record, aliases, keks, provenance: register.event.provenance.clone() })
 }
 
 /// Everything that happened, oldest first; the chain is checked on the way.

@@ -12,9 +12,11 @@ use super::content::{Content, Plain};
 use super::error::{Stage, at};
 use super::file_index::{FileIndex, IndexedFile, check_bounds};
 use super::log::{ATTEMPTS, Appended, Log};
+use super::provenance::{Provenance, check_provenance};
 use super::reference::{check_name, check_version, checked};
 use super::statement::{Entry, Event, Register};
 use super::{Registry, RegistryError, alias, blob, fetch, keyslot, layout, timestamp};
+use crate::keys::{Kek, Keys};
 use crate::signed::is_signature_file;
 use crate::store::StoreError;
 
@@ -47,11 +49,26 @@ pub struct Progress<'a> {
     pub bytes: u64,
 }
 
-/// Names a version and its content.
-pub(super) struct Release<'a> {
-    pub(super) name: &'a str,
-    pub(super) version: &'a str,
-    pub(super) content: &'a Content,
+/// What is published.
+#[derive(Debug, Clone)]
+pub struct Release<'a> {
+    /// The model's name.
+    pub name: &'a str,
+    /// The version.
+    pub version: &'a str,
+    /// Its files.
+    pub content: &'a Content,
+    /// Where it comes from.
+    pub provenance: &'a [Provenance],
+    /// Keys under which it opens, too, should the registry's own be lost: kept elsewhere.
+    pub recovery: Option<&'a Keys>,
+}
+
+impl<'a> Release<'a> {
+    /// Without provenance, and without a recovery key.
+    pub fn new(name: &'a str, version: &'a str, content: &'a Content) -> Self {
+        Self { name, version, content, provenance: &[], recovery: None }
+    }
 }
 
 pub(super) async fn publish(
@@ -63,15 +80,33 @@ pub(super) async fn publish(
     checked(release.version, check_version)?;
     let sizes = release.content.iter().map(|(path, plain)| (path, plain.len));
     check_bounds(sizes).map_err(|reason| RegistryError::Bounds { reason })?;
+    check_provenance(release.provenance).map_err(|reason| RegistryError::Bounds { reason })?;
     registry.authority.check_writer()?;
+    let recovery = recovery_kek(registry, release).await?;
     check_authors(registry, release).await?;
     let mut log = Log::read_or_begin(&registry.store, &registry.authority).await?;
     alias::repair(&mut log, release.name).await?;
     if let Some(entry) = log.registered(release.name, release.version) {
-        return same_or_refused(registry, &log, release, &entry).await;
+        let published = same_or_refused(registry, &log, release, &entry).await?;
+        // A publish that was stopped before it, or one without a recovery key: it may be added later.
+        if let Some(kek) = recovery {
+            let artifact = keyslot::open(registry, &entry.event).await?;
+            keyslot::create_under(&registry.store, &artifact, &kek).await?;
+        }
+        return Ok(published);
     }
-    let register = seal_all(registry, release, progress).await?;
+    let register = seal_all(registry, release, recovery.as_deref(), progress).await?;
     commit(registry, release, &mut log, register).await
+}
+
+/// Another one than the key that it is to stand in for.
+async fn recovery_kek(registry: &Registry, release: &Release<'_>) -> Result<Option<Arc<Kek>>, RegistryError> {
+    let Some(keys) = release.recovery else { return Ok(None) };
+    let kek = keys.current().await?;
+    match registry.keys.knows(&kek.name).await? {
+        true => Err(RegistryError::SameKey { kek: kek.name.clone() }),
+        false => Ok(Some(kek)),
+    }
 }
 
 /// Where the trust policy asks for authors, nothing is published that they did not sign: it would not be served.
@@ -122,7 +157,7 @@ async fn same_or_refused(
         }
         None => fetch::file_index(registry, &entry.event).await?,
     };
-    if !index.lists(release.content) {
+    if !index.lists(release.content) || entry.event.provenance != release.provenance {
         return Err(RegistryError::Immutable { model: format!("{}:{}", release.name, release.version) });
     }
     all_there(registry, entry).await?;
@@ -153,10 +188,14 @@ fn published(release: &Release<'_>, index: u64, digest: String, already: bool) -
 async fn seal_all(
     registry: &Registry,
     release: &Release<'_>,
+    recovery: Option<&Kek>,
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Register, RegistryError> {
     let artifact = Arc::new(Artifact::new()?);
     let kek = keyslot::create(registry, &artifact).await?;
+    if let Some(recovery) = recovery {
+        keyslot::create_under(&registry.store, &artifact, recovery).await?;
+    }
     let files = seal_files(registry, release.content, &artifact, progress).await?;
     let mut blobs: Vec<String> = files.iter().map(|file| file.blob.clone()).collect();
     let index = FileIndex { model: release.name.into(), version: release.version.into(), files };
@@ -166,7 +205,8 @@ async fn seal_all(
     blobs.push(file_index.clone());
     blobs.sort();
     let (model, version) = (index.model, index.version);
-    Ok(Register { model, version, artifact: artifact.id.clone(), kek, file_index, blobs })
+    let (artifact, provenance) = (artifact.id.clone(), release.provenance.to_vec());
+    Ok(Register { model, version, artifact, kek, file_index, provenance, blobs })
 }
 
 async fn seal_files(

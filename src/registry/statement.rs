@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::layout;
+use super::provenance::{Provenance, check_provenance};
 use super::reference::{check_alias, check_digest, check_name, check_version};
 use crate::sealed::digest::sha256_hex;
 use crate::signed::{Envelope, is_timestamp};
@@ -70,6 +71,9 @@ pub(super) struct Register {
     pub(super) kek: String,
     /// Digest of the sealed list of files.
     pub(super) file_index: String,
+    /// Where the model comes from, by digest; left out where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) provenance: Vec<Provenance>,
     /// Digests of all sealed files, `file_index` among them, sorted.
     #[serde(skip)]
     pub(super) blobs: Vec<String>,
@@ -277,6 +281,7 @@ fn read_register(bytes: &[u8]) -> Result<(Link, Event), String> {
     if !is_artifact_id(&register.artifact) || !layout::is_kek_name(&register.kek) {
         return Err("the artifact's or the KEK's name is malformed".into());
     }
+    check_provenance(&register.provenance)?;
     if subjects != subjects_of_register(&register) || !register.blobs.contains(&register.file_index) {
         return Err("the subjects are not the sealed files".into());
     }

@@ -10,7 +10,7 @@ use aws_config::SdkConfig;
 use bytes::Bytes;
 use strongroom::bundle::Files;
 use strongroom::keys::KeySource;
-use strongroom::registry::{Content, ModelRef, Progress, Published, Registry, RegistryError};
+use strongroom::registry::{Content, ModelRef, Progress, Published, Registry, RegistryError, Release};
 use strongroom::store::Location;
 use tempfile::TempDir;
 
@@ -96,7 +96,7 @@ pub(crate) fn noise(seed: u64, len: usize) -> Bytes {
 }
 
 pub(crate) async fn publish(registry: &Registry, version: &str, files: &Files) -> Result<Published, RegistryError> {
-    registry.publish("model", version, &Content::in_memory(files), &|_: Progress<'_>| ()).await
+    registry.publish(&Release::new("model", version, &Content::in_memory(files)), &|_: Progress<'_>| ()).await
 }
 
 /// Publishes `files` as `version` and promotes it to `live`.

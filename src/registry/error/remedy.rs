@@ -41,6 +41,8 @@ impl RegistryError {
             | Self::Erased { .. }
             | Self::InUse { .. }
             | Self::Retiring { .. }
+            | Self::SameKey { .. }
+            | Self::NoNewKey { .. }
             | Self::Worker { .. } => self.remedy_text(),
         }
     }
@@ -75,6 +77,10 @@ impl RegistryError {
             }
             Self::Erased { .. } => "publish the model again, under a new version",
             Self::Retiring { .. } => "rotate first: strongroom rotate",
+            Self::SameKey { .. } => {
+                "name a key that is kept elsewhere: strongroom key new -o FILE makes one; the file is for a safe"
+            }
+            Self::NoNewKey { .. } => "rotate first, so that there is a new key: strongroom rotate; then do it again",
             Self::InUse { .. } => "move the alias first: strongroom promote NAME:VERSION --alias ALIAS",
             Self::Moved { .. } => "look with `strongroom log`, and roll back again if that is still wanted",
             Self::NothingBefore { .. } => {

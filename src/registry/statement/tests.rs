@@ -7,15 +7,22 @@ fn digest() -> impl Strategy<Value = String> {
 }
 
 prop_compose! {
+    fn provenance()(name in "[a-z. ]{1,255}", kind in "file|https://[a-z]{1,20}/v1", sha256 in digest()) -> Provenance {
+        Provenance { name, kind, sha256 }
+    }
+}
+
+prop_compose! {
     fn register()(
         model in "[a-z0-9][a-z0-9._-]{0,62}",
         version in "[0-9][0-9A-Za-z.+-]{0,62}",
         artifact in "[0-9a-f]{32}",
         kek in "[0-9a-f-]{36}",
+        provenance in prop::collection::vec(provenance(), 0..33),
         mut blobs in prop::collection::vec(digest(), 1..1_001),
     ) -> Event {
         blobs.sort();
-        Event::Register(Register { model, version, artifact, kek, file_index: blobs[0].clone(), blobs })
+        Event::Register(Register { model, version, artifact, kek, file_index: blobs[0].clone(), provenance, blobs })
     }
 }
 
