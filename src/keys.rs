@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use zeroize::Zeroizing;
 
 use crate::sealed::SealingKey;
 
@@ -163,6 +164,14 @@ impl Keys {
             Backend::Secret(secret) => secret.release(name).await,
         }
     }
+}
+
+/// What the current version of the secret `id` holds, whatever that is.
+///
+/// # Errors
+/// The secret is missing, denied or empty, or the service does not answer.
+pub async fn secret_value(id: &str, aws: &SdkConfig) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    secrets_manager::value(id, aws).await
 }
 
 /// Makes a new KEK and keeps it at `place`: a new file of mode 0600, or a new secret's first version.

@@ -47,7 +47,7 @@ pub use authority::Authority;
 pub use content::Content;
 pub use directory::{digests, read_directory};
 pub use erase::Erased;
-pub use error::{RegistryError, Stage};
+pub use error::{PolicyError, RegistryError, Stage};
 pub use export::{Copying, Export, ExportedObject};
 pub use file_index::{MAX_FILES, MAX_PATH_LEN, MAX_TOTAL_LEN};
 pub use follow::{Follower, Move};

@@ -149,7 +149,8 @@ async fn start(config: &Serve, key: EarlyKey, control: &Control) -> Result<Optio
         Source::Mounted(mount) => control.ready(start::from_mount(mount, key, control).await?),
         Source::Many(mount) => {
             let keys = start::open_keys(stages, mount, key).await?;
-            control.ready_for_models(Arc::new(DirectoryLoader::new(mount.clone(), keys)));
+            let authority = start::authority(stages, mount).await?;
+            control.ready_for_models(Arc::new(DirectoryLoader::new(mount.clone(), keys, authority)));
         }
     }
     Ok(None)

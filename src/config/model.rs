@@ -70,10 +70,10 @@ impl ModelStoreArgs {
         let mut problems = Problems::default();
         let registry = problems.required("STRONGROOM_REGISTRY (--registry)", self.registry);
         let key = problems.required(KEY, self.key);
-        let authority = self.trust.take(&mut problems);
+        let trusted = self.trust.take(&mut problems);
         problems.finish()?;
         match (registry, key) {
-            (Some(registry), Some(key)) => Ok(RegistryArgs { registry, key, authority }),
+            (Some(registry), Some(key)) => Ok(RegistryArgs { registry, key, trusted }),
             // What is missing has been told.
             (None, _) | (_, None) => Err(SettingsError::default()),
         }

@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::aws;
 use super::checked::{Checked, SettingsError};
-use super::trust::OptionalTrustArgs;
+use super::trust::{OptionalTrustArgs, Trusted};
 use crate::keys::{KeySource, Keys};
-use crate::registry::{Authority, Registry, RegistryError};
+use crate::registry::{Registry, RegistryError};
 use crate::store::{Location, Retention, Store};
 
 /// Where models are kept, and what opens them.
@@ -17,7 +17,7 @@ pub struct RegistryArgs {
     /// The sealing key.
     pub key: KeySource,
     /// Who is trusted.
-    pub authority: Authority,
+    pub trusted: Trusted,
 }
 
 impl RegistryArgs {
@@ -28,13 +28,16 @@ impl RegistryArgs {
     pub async fn open(&self) -> Result<Registry, RegistryError> {
         let aws = aws::load(is_on_aws(&self.registry) || self.key.is_on_aws()).await;
         let registry = Registry::open(&self.registry, &self.key, &aws).await?;
-        Ok(Registry { authority: self.authority.clone(), ..registry })
+        Ok(Registry { authority: self.trusted.authority().await?, ..registry })
     }
 
     /// The registry with `keys` that are open already.
-    pub async fn with(&self, keys: Keys) -> Registry {
+    ///
+    /// # Errors
+    /// As [`Trusted::authority`].
+    pub async fn with(&self, keys: Keys) -> Result<Registry, RegistryError> {
         let store = Store::open(&self.registry, &aws::load(is_on_aws(&self.registry)).await);
-        Registry { store, keys, authority: self.authority.clone() }
+        Ok(Registry { store, keys, authority: self.trusted.authority().await? })
     }
 }
 

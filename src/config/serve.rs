@@ -15,10 +15,10 @@ use super::model::ModelSource;
 use super::platform::Platform;
 use super::registry::RegistryArgs;
 use super::sandbox::{self, SandboxMode};
-use super::trust::OptionalTrustArgs;
+use super::trust::{OptionalTrustArgs, Trusted};
 use crate::keys::{KeyError, KeySource, Keys};
 use crate::model::available_cores;
-use crate::registry::{AliasName, Authority, ModelRef, Selector};
+use crate::registry::{AliasName, ModelRef, Selector};
 use crate::sandbox::Policy;
 use crate::store::Location;
 use crate::{http, telemetry};
@@ -182,7 +182,15 @@ impl Source {
 
     /// Whether AWS is called for any of it.
     pub fn is_on_aws(&self) -> bool {
-        self.path().is_none() || self.key().is_some_and(KeySource::is_on_aws)
+        self.path().is_none() || self.key().is_some_and(KeySource::is_on_aws) || self.trusted().secret().is_some()
+    }
+
+    /// Who is trusted.
+    pub fn trusted(&self) -> &Trusted {
+        match self {
+            Self::Registered { registry, .. } => &registry.trusted,
+            Self::Mounted(mount) | Self::Many(mount) => &mount.trusted,
+        }
     }
 }
 
@@ -203,7 +211,7 @@ pub struct Mount {
     /// The sealing key; needed for what is sealed.
     pub key: Option<KeySource>,
     /// Who is trusted.
-    pub authority: Authority,
+    pub trusted: Trusted,
     /// Whether plain bundles are served.
     pub allow_unsealed: bool,
 }
@@ -254,14 +262,15 @@ impl ServeArgs {
         let allow = "STRONGROOM_ALLOW_UNSEALED (--allow-unsealed)";
         let allow_unsealed = problems.optional(allow, Some(self.allow_unsealed.clone())).unwrap_or(false);
         let min_index = problems.optional("STRONGROOM_MIN_INDEX (--min-index)", Some(self.min_index.clone()));
-        let authority = Authority { min_index: min_index.unwrap_or_default(), ..self.trust.take(problems) };
+        let mut trusted = self.trust.take(problems);
+        trusted.min_index = min_index.unwrap_or_default();
         let mount = |path: &Path, problems: &mut Problems| {
             // What is sealed needs a key; where plain bundles are allowed, it is missed when it is needed.
             let key = match allow_unsealed {
                 true => problems.optional(KEY, self.key.clone()),
                 false => problems.required(KEY, self.key.clone()),
             };
-            Mount { path: path.to_owned(), key, authority: authority.clone(), allow_unsealed }
+            Mount { path: path.to_owned(), key, trusted: trusted.clone(), allow_unsealed }
         };
         if platform.multi_model(&mut Problems::default()) {
             return Some(Source::Many(mount(&self.models_dir, problems)));
@@ -287,7 +296,7 @@ impl ServeArgs {
                 let registry = problems.required("STRONGROOM_REGISTRY (--registry)", self.registry.clone());
                 let key = problems.required(KEY, self.key.clone());
                 let follow = self.follow(&model, platform, problems);
-                let registry = RegistryArgs { registry: registry?, key: key?, authority };
+                let registry = RegistryArgs { registry: registry?, key: key?, trusted };
                 Some(Source::Registered { registry, model, follow })
             }
         }

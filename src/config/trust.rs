@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::aws;
 use super::checked::{Problems, SettingsError};
-use crate::registry::Authority;
+use crate::keys::{self, KeySource};
+use crate::registry::{Authority, RegistryError};
 use crate::signed::{PublicKey, Trust};
 
 /// An inline policy is at most this long: as much as fits a variable of SageMaker's.
@@ -22,8 +24,8 @@ const TRUST: &str = "STRONGROOM_TRUST (--trust)";
 /// Who is trusted.
 #[derive(Debug, Clone, Args)]
 pub struct TrustArgs {
-    /// Who is trusted to sign: the file of a trust policy, or the policy itself, of at most 1,024 bytes of JSON.
-    /// `strongroom trust` writes one
+    /// Who is trusted to sign: the file of a trust policy, secretsmanager:NAME-or-ARN of one, or the policy itself, of at most
+    /// 1,024 bytes of JSON. `strongroom trust` writes one
     #[arg(long, env = "STRONGROOM_TRUST", value_name = "POLICY")]
     trust: TrustPolicy,
 }
@@ -33,16 +35,17 @@ impl TrustArgs {
     ///
     /// # Errors
     /// It cannot be read, or is none.
-    pub fn read(&self) -> Result<Trust, SettingsError> {
-        self.trust.read().map_err(|problem| SettingsError::of(format!("{TRUST}: {problem}")))
+    pub async fn read(&self) -> anyhow::Result<Arc<Trust>> {
+        let place = self.trust.read().map_err(|problem| SettingsError::of(format!("{TRUST}: {problem}")))?;
+        Ok(place.policy().await?)
     }
 }
 
 /// Who is trusted, where that may be left open.
 #[derive(Debug, Clone, Default, Args)]
 pub struct OptionalTrustArgs {
-    /// Who is trusted to sign: the file of a trust policy, or the policy itself, of at most 1,024 bytes of JSON. Without one
-    /// no signature is verified. `strongroom trust` writes one
+    /// Who is trusted to sign: the file of a trust policy, secretsmanager:NAME-or-ARN of one, or the policy itself, of at most
+    /// 1,024 bytes of JSON. Without one no signature is verified. `strongroom trust` writes one
     #[arg(long, env = "STRONGROOM_TRUST", value_name = "POLICY")]
     trust: Option<TrustPolicy>,
 }
@@ -52,23 +55,83 @@ impl OptionalTrustArgs {
     ///
     /// # Errors
     /// The policy cannot be read, or is none.
-    pub fn authority(&self) -> Result<Authority, SettingsError> {
+    pub async fn authority(&self) -> anyhow::Result<Authority> {
         let mut problems = Problems::default();
-        let authority = self.take(&mut problems);
-        problems.finish().map(|()| authority)
+        let trusted = self.take(&mut problems);
+        problems.finish()?;
+        Ok(trusted.authority().await?)
     }
 
-    /// As [`Self::authority`], with what is wrong added to `problems`.
-    pub(super) fn take(&self, problems: &mut Problems) -> Authority {
-        let trust = match self.trust.as_ref().map(TrustPolicy::read) {
-            Some(Ok(trust)) => Some(Arc::new(trust)),
+    /// What is wrong is added to `problems`.
+    pub(super) fn take(&self, problems: &mut Problems) -> Trusted {
+        let place = match self.trust.as_ref().map(TrustPolicy::read) {
+            Some(Ok(place)) => Some(place),
             Some(Err(problem)) => {
                 problems.add(format!("{TRUST}: {problem}"));
                 None
             }
             None => None,
         };
-        Authority { trust, ..Authority::default() }
+        Trusted { place, min_index: 0 }
+    }
+}
+
+/// Whose word counts, checked, but for what is in a secret.
+#[derive(Debug, Clone, Default)]
+pub struct Trusted {
+    place: Option<Place>,
+    /// The index of the log entry before which no alias may point.
+    pub(super) min_index: u64,
+}
+
+/// Where a policy is.
+#[derive(Debug, Clone)]
+enum Place {
+    Here(Arc<Trust>),
+    Secret(String),
+}
+
+impl Trusted {
+    /// Those who are trusted, and nobody who signs.
+    ///
+    /// # Errors
+    /// [`RegistryError::Policy`]: the secret cannot be read, or holds no policy.
+    pub async fn authority(&self) -> Result<Authority, RegistryError> {
+        let trust = match &self.place {
+            Some(place) => Some(place.policy().await?),
+            None => None,
+        };
+        Ok(Authority { trust, min_index: self.min_index, ..Authority::default() })
+    }
+
+    /// The secret that holds the policy, if one does.
+    pub fn secret(&self) -> Option<&str> {
+        match &self.place {
+            Some(Place::Secret(id)) => Some(id),
+            Some(Place::Here(_)) | None => None,
+        }
+    }
+
+    /// The policy, as far as it is known without a secret.
+    pub fn policy(&self) -> Option<&Trust> {
+        match &self.place {
+            Some(Place::Here(trust)) => Some(trust),
+            Some(Place::Secret(_)) | None => None,
+        }
+    }
+}
+
+impl Place {
+    async fn policy(&self) -> Result<Arc<Trust>, RegistryError> {
+        match self {
+            Self::Here(trust) => Ok(Arc::clone(trust)),
+            Self::Secret(id) => {
+                let wrong = |source| RegistryError::Policy { secret: id.clone(), source };
+                let value =
+                    keys::secret_value(id, &aws::load(true).await).await.map_err(|error| wrong(error.into()))?;
+                Trust::read(&value).map(Arc::new).map_err(|error| wrong(error.into()))
+            }
+        }
     }
 }
 
@@ -85,7 +148,10 @@ impl FromStr for TrustPolicy {
 }
 
 impl TrustPolicy {
-    fn read(&self) -> Result<Trust, String> {
+    fn read(&self) -> Result<Place, String> {
+        if let Ok(KeySource::SecretsManager(id)) = self.0.parse() {
+            return Ok(Place::Secret(id));
+        }
         let text = match self.0.trim_start().starts_with('{') {
             true if self.0.len() > MAX_INLINE_LEN => {
                 return Err(format!("more than {MAX_INLINE_LEN} bytes; put it into a file and name that"));
@@ -93,7 +159,7 @@ impl TrustPolicy {
             true => self.0.clone(),
             false => read(Path::new(&self.0))?,
         };
-        Trust::read(text.as_bytes()).map_err(|error| chain(&error))
+        Trust::read(text.as_bytes()).map(|trust| Place::Here(Arc::new(trust))).map_err(|error| chain(&error))
     }
 }
 

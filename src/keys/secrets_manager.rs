@@ -90,12 +90,13 @@ impl Secret {
         Ok(Arc::clone(lock(&self.versions).entry(kek.name.clone()).or_insert_with(|| Arc::new(kek))))
     }
 
-    /// The SDK's own buffers cannot be wiped; the value that it hands out is.
-    fn kek(&self, answer: GetSecretValueOutput) -> Result<Kek, KeyError> {
-        let empty = || KeyError::Empty { secret: self.failure.secret.clone() };
-        let name = answer.version_id.ok_or_else(empty)?;
-        let binary = answer.secret_binary.map(Blob::into_inner);
-        let value = binary.or(answer.secret_string.map(String::into_bytes)).map(Zeroizing::new).ok_or_else(empty)?;
+    fn empty(&self) -> KeyError {
+        KeyError::Empty { secret: self.failure.secret.clone() }
+    }
+
+    fn kek(&self, mut answer: GetSecretValueOutput) -> Result<Kek, KeyError> {
+        let name = answer.version_id.take().ok_or_else(|| self.empty())?;
+        let value = value_of(answer).ok_or_else(|| self.empty())?;
         let form_error = |source| {
             let source_name = KeySource::SecretsManager(self.failure.secret.clone()).to_string();
             KeyError::Form { source_name, source }
@@ -103,6 +104,18 @@ impl Secret {
         let form::Value { key, min_index } = form::value(&value).map_err(form_error)?;
         Ok(Kek { name, key, min_index })
     }
+}
+
+/// The SDK's own buffers cannot be wiped; the value that it hands out is.
+fn value_of(answer: GetSecretValueOutput) -> Option<Zeroizing<Vec<u8>>> {
+    let binary = answer.secret_binary.map(Blob::into_inner);
+    binary.or(answer.secret_string.map(String::into_bytes)).map(Zeroizing::new)
+}
+
+pub(super) async fn value(id: &str, aws: &SdkConfig) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let secret = Secret::new(id, aws);
+    let answer = secret.client.get_secret_value().secret_id(id).send().await;
+    value_of(answer.map_err(|error| secret.failure.of(error))?).ok_or_else(|| secret.empty())
 }
 
 /// Makes the secret `name` with `key` as its first version and answers with the version's id.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::bundle::BundleError;
 use crate::keys::KeyError;
 use crate::sealed::{OpenError, SealError};
-use crate::signed::SignatureError;
+use crate::signed::{SignatureError, TrustError};
 use crate::signer::SignerError;
 use crate::store::StoreError;
 
@@ -230,6 +230,14 @@ pub enum RegistryError {
         /// What needs it.
         model: String,
     },
+    /// The trust policy that a secret holds cannot be read.
+    #[error("the trust policy in the secret {secret} cannot be read")]
+    Policy {
+        /// Its name or ARN.
+        secret: String,
+        /// Why.
+        source: PolicyError,
+    },
     /// A recovery key is one of the registry's own.
     #[error("the recovery key {kek} is the sealing key itself, or a version of its secret")]
     SameKey {
@@ -293,6 +301,17 @@ pub enum RegistryError {
         #[from]
         source: tokio::task::JoinError,
     },
+}
+
+/// Why a policy cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The secret.
+    #[error(transparent)]
+    Secret(#[from] KeyError),
+    /// What it holds.
+    #[error(transparent)]
+    Form(#[from] TrustError),
 }
 
 /// Names the object a store's failure is about.

@@ -10,7 +10,7 @@ use crate::config::serve::Mount;
 use crate::http::{LoadFailure, Loader, Loading, Model};
 use crate::keys::Keys;
 use crate::model::{memory_limit, resident_memory, return_freed_memory};
-use crate::registry::{RegistryError, mount_len};
+use crate::registry::{Authority, RegistryError, mount_len};
 use crate::telemetry::chain;
 
 use super::memory;
@@ -26,12 +26,13 @@ pub(super) struct DirectoryLoader(Arc<Place>);
 struct Place {
     mount: Mount,
     keys: Option<Keys>,
+    authority: Authority,
     loads: Mutex<Loads>,
 }
 
 impl DirectoryLoader {
-    pub(super) fn new(mount: Mount, keys: Option<Keys>) -> Self {
-        Self(Arc::new(Place { mount, keys, loads: Mutex::default() }))
+    pub(super) fn new(mount: Mount, keys: Option<Keys>, authority: Authority) -> Self {
+        Self(Arc::new(Place { mount, keys, authority, loads: Mutex::default() }))
     }
 }
 
@@ -51,7 +52,7 @@ impl Place {
             Stopped::Panicked => failed("fetch", "it panicked".to_owned()),
         })?;
         let _until_loaded = self.reserve(memory::peak(len))?;
-        let model = start::open_mount(Stages(None), &path, self.keys.as_ref(), &self.mount).await;
+        let model = start::open_mount(Stages(None), &path, self.keys.as_ref(), &self.mount, &self.authority).await;
         // What a load took at its peak would count against the next one.
         let _ = spawn_blocking(return_freed_memory).await;
         model.map_err(|error| refusal(&url, &error))

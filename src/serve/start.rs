@@ -9,7 +9,7 @@ use crate::config::serve::Mount;
 use crate::http::{Card, Control, Model, Sample};
 use crate::keys::{KeyError, Keys};
 use crate::predict::Predictor;
-use crate::registry::{Fetched, ModelRef, Registry, RegistryError, fetch_mount};
+use crate::registry::{Authority, Fetched, ModelRef, Registry, RegistryError, fetch_mount};
 
 use super::engine::PredictEngine;
 use super::stages::{Stages, StartError, blocking};
@@ -25,11 +25,12 @@ pub(super) async fn open_registry(
 ) -> Result<Registry, StartError> {
     let opened = async {
         match key {
-            Some(keys) => Ok(source.with(keys?).await),
+            Some(keys) => source.with(keys?).await,
             None => source.open().await,
         }
     };
-    stages.run("key", &source.key.to_string(), opened).await
+    let key = source.key.to_string();
+    stages.run("key", &key, opened).await.map_err(|error| blame_key(error, &key))
 }
 
 /// Fetches, opens, loads and tests a registry's model.
@@ -47,8 +48,8 @@ pub(super) async fn from_registry(
 /// Opens, loads and tests a model that is mounted.
 pub(super) async fn from_mount(mount: &Mount, key: EarlyKey, control: &Control) -> Result<Model, StartError> {
     let stages = Stages(Some(control));
-    let keys = open_keys(stages, mount, key).await?;
-    open_mount(stages, &mount.path, keys.as_ref(), mount).await
+    let (keys, authority) = (open_keys(stages, mount, key).await?, authority(stages, mount).await?);
+    open_mount(stages, &mount.path, keys.as_ref(), mount, &authority).await
 }
 
 /// The keys of what is mounted; none where only plain bundles are expected.
@@ -63,15 +64,24 @@ pub(super) async fn open_keys(stages: Stages<'_>, mount: &Mount, early: EarlyKey
     stages.run("key", &key.to_string(), opened).await.map(Some)
 }
 
+/// Whose word counts for what is mounted.
+pub(super) async fn authority(stages: Stages<'_>, mount: &Mount) -> Result<Authority, StartError> {
+    match mount.trusted.secret() {
+        Some(secret) => stages.run("trust", secret, mount.trusted.authority()).await,
+        None => mount.trusted.authority().await.map_err(|error| StartError::of("trust", "", error)),
+    }
+}
+
 /// Opens, loads and tests what is mounted at `path`, as `mount` allows.
 pub(super) async fn open_mount(
     stages: Stages<'_>,
     path: &Path,
     keys: Option<&Keys>,
     mount: &Mount,
+    authority: &Authority,
 ) -> Result<Model, StartError> {
     let object = path.display().to_string();
-    let fetched = stages.run("fetch", &object, fetch_mount(path, keys, &mount.authority, mount.allow_unsealed)).await;
+    let fetched = stages.run("fetch", &object, fetch_mount(path, keys, authority, mount.allow_unsealed)).await;
     let key = mount.key.as_ref().map(ToString::to_string).unwrap_or_default();
     bring_up(stages, fetched.map_err(|error| blame_key(error, &key))?).await
 }
@@ -80,6 +90,7 @@ pub(super) async fn open_mount(
 pub(super) fn blame_key(error: StartError, key: &str) -> StartError {
     match error.source.downcast_ref::<RegistryError>() {
         Some(RegistryError::Key { .. }) => StartError { stage: "key", object: key.to_owned(), ..error },
+        Some(RegistryError::Policy { secret, .. }) => StartError { stage: "trust", object: secret.clone(), ..error },
         _ => error,
     }
 }

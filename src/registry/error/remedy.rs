@@ -1,6 +1,6 @@
 //! What helps against each error.
 
-use super::RegistryError;
+use super::{PolicyError, RegistryError};
 use crate::store::StoreError;
 
 impl RegistryError {
@@ -17,6 +17,10 @@ impl RegistryError {
             Self::Open { source, .. } => source.remedy().or_else(|| self.remedy_text()),
             Self::NotTrusted { source, .. } => Some(source.remedy().to_owned()),
             Self::Signer { source } => source.remedy(),
+            Self::Policy { source: PolicyError::Secret(source), .. } => source.remedy(),
+            Self::Policy { source: PolicyError::Form(_), .. } => {
+                Some("put what `strongroom trust` writes into the secret".to_owned())
+            }
             Self::WrongKey { found, .. } => Some(format!(
                 "give --key or STRONGROOM_KEY the key file whose key is {found}, or the secret that has that version"
             )),
@@ -105,6 +109,7 @@ impl RegistryError {
             | Self::Lagging { .. }
             | Self::NotTrusted { .. }
             | Self::Signer { .. }
+            | Self::Policy { .. }
             | Self::Bundle { .. }
             | Self::Worker { .. } => return None,
         };
