@@ -12,6 +12,7 @@ mod content;
 mod directory;
 mod erase;
 mod error;
+mod examine;
 mod export;
 mod fetch;
 mod file_index;
@@ -34,6 +35,7 @@ mod statement;
 mod timestamp;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -48,6 +50,7 @@ pub use content::Content;
 pub use directory::{digests, read_directory};
 pub use erase::Erased;
 pub use error::{PolicyError, RegistryError, Stage};
+pub use examine::Examined;
 pub use export::{Copying, Export, ExportedObject};
 pub use file_index::{MAX_FILES, MAX_PATH_LEN, MAX_TOTAL_LEN};
 pub use follow::{Follower, Move};
@@ -114,6 +117,15 @@ impl Registry {
         // Boxed, here and below: the future is large and nested deep, which its callers should not have to know; and
         // `boxed` demands that any thread may do the work.
         fetch::fetch(self, model).boxed().await
+    }
+
+    /// Whether `model` could be served, found out without fetching all of it: its entries, its keyslot, its list of files, its
+    /// signatures.
+    ///
+    /// # Errors
+    /// What `fetch` would fail with, as far as that is seen.
+    pub async fn examine(&self, model: &ModelRef) -> Result<Examined, RegistryError> {
+        examine::examine(self, model).boxed().await
     }
 
     /// Watches the alias `alias` of `model`.
@@ -207,6 +219,19 @@ impl Registry {
     pub async fn promote(&self, model: &ModelRef, alias: &str) -> Result<Promoted, RegistryError> {
         promote(&self.store, &self.authority, model, &alias.parse()?).await
     }
+}
+
+/// As [`Registry::examine`], of what is mounted at `path`; `None`: a plain bundle, and that is allowed.
+///
+/// # Errors
+/// What [`fetch_mount`] would fail with, as far as that is seen.
+pub async fn examine_mount(
+    path: &Path,
+    keys: Option<&Keys>,
+    authority: &Authority,
+    allow_unsealed: bool,
+) -> Result<Option<Examined>, RegistryError> {
+    examine::examine_mount(path, keys, authority, allow_unsealed).boxed().await
 }
 
 /// Makes a version unreadable for ever: the log says so, then every keyslot of it is deleted, with all earlier versions of

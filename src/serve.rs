@@ -23,6 +23,7 @@ use signals::Signals;
 use stages::Stages;
 use start::EarlyKey;
 
+pub use memory::peak;
 pub use stages::StartError;
 
 /// Why serving ended with a failure. It has been logged.

@@ -88,11 +88,10 @@ async fn of_ten_thousand_contended_moves_by_eight_processes_none_is_lost() {
         publish(&registry, "1.0.0", &files(1, &[10])).await.unwrap();
         publish(&registry, "2.0.0", &files(2, &[10])).await.unwrap();
         signing_key(&place).await;
-        let movers = (0..WRITERS).map(|writer| {
-            let moves = MOVES / WRITERS + usize::from(writer < MOVES % WRITERS);
+        let movers = (0..WRITERS).map(|_| {
             Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "mover"])
-                .env(CHILD, format!("{}|{moves}", place.scratch.path().display()))
+                .env(CHILD, format!("{}|{}", place.scratch.path().display(), MOVES / WRITERS))
                 .stdout(Stdio::null())
                 .spawn()
                 .unwrap()

@@ -1,11 +1,13 @@
 //! `strongroom doctor`: what this machine gives to a server, and what is in its way.
 
+mod finding;
+mod model;
+
 use std::fs;
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::bail;
-use serde_json::json;
 
 use super::block_on;
 use crate::config::doctor::DoctorArgs;
@@ -15,22 +17,7 @@ use crate::config::{LOG_OF_VERBS, aws};
 use crate::keys::{KeyError, KeySource, Keys};
 use crate::sandbox::{self, Mode, Report, State};
 use crate::telemetry::{self, chain};
-
-/// One thing that was looked at.
-struct Finding {
-    subject: String,
-    verdict: Verdict,
-    found: String,
-    remedy: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Good,
-    /// A server starts without it.
-    Warning,
-    Failed,
-}
+use finding::{Finding, Verdict, print};
 
 /// Runs the verb.
 ///
@@ -62,18 +49,33 @@ fn examine(config: &Serve) -> anyhow::Result<Vec<Finding>> {
     findings.extend(layers(&report, config.sandbox.mode));
     findings.extend(config.source.path().map(|path| files(path, matches!(config.source, Source::Many(_)))));
     findings.extend(config.source.is_on_aws().then(certificates));
-    if let Some(source) = config.source.key() {
-        let mut outcome = None;
-        block_on(async {
-            outcome = Some(match file {
-                Some(keys) => keys.map(drop),
-                None => ask_for(source).await,
-            });
-            Ok(())
-        })?;
-        findings.extend(outcome.map(|outcome| key(source, &outcome)));
-    }
+    let mut asked = Vec::new();
+    block_on(async {
+        asked = ask(config, file).await;
+        Ok(())
+    })?;
+    findings.extend(asked);
     Ok(findings)
+}
+
+/// What needs the store, or a service: the key, then whose word counts, then the model.
+async fn ask(config: &Serve, file: Option<Result<Keys, KeyError>>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut keys = None;
+    if let Some(source) = config.source.key() {
+        let opened = match file {
+            Some(keys) => keys,
+            None => ask_for(source).await,
+        };
+        findings.push(key(source, &opened));
+        match opened {
+            Ok(opened) => keys = Some(opened),
+            // Nothing could be opened: what else is wrong with the model cannot be told.
+            Err(_) => return findings,
+        }
+    }
+    findings.extend(model::examine(config, keys).await);
+    findings
 }
 
 fn lenient(mode: Mode) -> Mode {
@@ -83,13 +85,15 @@ fn lenient(mode: Mode) -> Mode {
     }
 }
 
-async fn ask_for(source: &KeySource) -> Result<(), KeyError> {
-    Keys::open(source, &aws::load(source.is_on_aws()).await).await?.current().await.map(drop)
+async fn ask_for(source: &KeySource) -> Result<Keys, KeyError> {
+    let keys = Keys::open(source, &aws::load(source.is_on_aws()).await).await?;
+    keys.current().await?;
+    Ok(keys)
 }
 
 fn settings(config: &Serve) -> Finding {
     let found = format!("{}, {}, listens on {}", config.mode(), config.source, config.http.bind);
-    Finding { subject: "settings".to_owned(), verdict: Verdict::Good, found, remedy: None }
+    Finding::good("settings", found)
 }
 
 fn layers(report: &Report, mode: Mode) -> impl Iterator<Item = Finding> {
@@ -108,11 +112,9 @@ fn layers(report: &Report, mode: Mode) -> impl Iterator<Item = Finding> {
 
 /// `later`: models may be mounted after the start.
 fn files(path: &Path, later: bool) -> Finding {
-    let subject = "model files".to_owned();
+    let subject = "model files";
     match fs::read_dir(path) {
-        Ok(_) => {
-            Finding { subject, verdict: Verdict::Good, found: format!("{} can be read", path.display()), remedy: None }
-        }
+        Ok(_) => Finding::good(subject, format!("{} can be read", path.display())),
         Err(error) => {
             let remedy = match error.kind() {
                 ErrorKind::NotFound => "mount it there, or name another place with --model or --registry".to_owned(),
@@ -123,77 +125,25 @@ fn files(path: &Path, later: bool) -> Finding {
                 true => Verdict::Warning,
                 false => Verdict::Failed,
             };
-            Finding { subject, verdict, found, remedy: Some(remedy) }
+            Finding { subject: subject.to_owned(), verdict, found, remedy: Some(remedy) }
         }
     }
 }
 
 /// TLS to AWS needs them; an image FROM scratch has only those it brings.
 fn certificates() -> Finding {
-    let count = rustls_native_certs::load_native_certs().certs.len();
-    let subject = "certificates".to_owned();
-    match count {
-        0 => Finding {
-            subject,
-            verdict: Verdict::Failed,
-            found: "no certificate authority is known".to_owned(),
-            remedy: Some("install ca-certificates, or name a file of them by SSL_CERT_FILE".to_owned()),
-        },
-        count => {
-            Finding { subject, verdict: Verdict::Good, found: format!("{count} authorities are known"), remedy: None }
+    match rustls_native_certs::load_native_certs().certs.len() {
+        0 => {
+            let remedy = "install ca-certificates, or name a file of them by SSL_CERT_FILE".to_owned();
+            Finding::failed("certificates", "no certificate authority is known".to_owned(), Some(remedy))
         }
+        count => Finding::good("certificates", format!("{count} authorities are known")),
     }
 }
 
-fn key(source: &KeySource, outcome: &Result<(), KeyError>) -> Finding {
-    let subject = "key".to_owned();
-    match outcome {
-        Ok(()) => Finding { subject, verdict: Verdict::Good, found: format!("{source} gives a key"), remedy: None },
-        Err(error) => Finding { subject, verdict: Verdict::Failed, found: chain(error), remedy: error.remedy() },
-    }
-}
-
-fn print(findings: &[Finding], json: bool) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    if json {
-        let findings = findings.iter().map(|finding| {
-            json!({
-                "subject": finding.subject,
-                "verdict": finding.verdict.name(),
-                "found": finding.found,
-                "remedy": finding.remedy,
-            })
-        });
-        return writeln!(out, "{:#}", json!({ "findings": findings.collect::<Vec<_>>() }));
-    }
-    let coloured = out.is_terminal();
-    for finding in findings {
-        writeln!(out, "{} {:<18} {}", finding.verdict.word(coloured), finding.subject, finding.found)?;
-        if let Some(remedy) = &finding.remedy {
-            writeln!(out, "{:<27}help: {remedy}", "")?;
-        }
-    }
-    Ok(())
-}
-
-impl Verdict {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Good => "ok",
-            Self::Warning => "warning",
-            Self::Failed => "failed",
-        }
-    }
-
-    fn word(self, coloured: bool) -> String {
-        let colour = match self {
-            Self::Good => 32,
-            Self::Warning => 33,
-            Self::Failed => 31,
-        };
-        match coloured {
-            true => format!("\x1b[{colour}m{:<8}\x1b[0m", self.name()),
-            false => format!("{:<8}", self.name()),
-        }
+fn key(source: &KeySource, opened: &Result<Keys, KeyError>) -> Finding {
+    match opened {
+        Ok(_) => Finding::good("key", format!("{source} gives a key")),
+        Err(error) => Finding::failed("key", chain(error), error.remedy()),
     }
 }

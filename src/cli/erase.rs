@@ -19,7 +19,7 @@ const OUT_OF_REACH: &str = "copies elsewhere still open: exports, backups and re
 pub async fn run(args: EraseArgs) -> anyhow::Result<()> {
     let model = args.version()?;
     let store = args.retention.on(args.store.open().await?)?;
-    let authority = with_signers(args.store.trust.authority().await?, &args.signers).await?;
+    let authority = with_signers(args.store.trust.check()?.authority().await?, &args.signers).await?;
     let Erased { name, version, index, keyslots, files } = match args.yes {
         true => registry::erase(&store, &authority, model).await?,
         false => registry::plan_erase(&store, &authority, model).await?,

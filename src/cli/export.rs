@@ -18,7 +18,7 @@ use crate::registry::{Export, ExportedObject};
 /// There is no such version, an object of it is missing or damaged, or OUT exists or cannot be written.
 pub async fn run(args: ExportArgs) -> anyhow::Result<()> {
     let target = args.target()?;
-    let (store, authority) = (args.store.open().await?, args.store.trust.authority().await?);
+    let (store, authority) = (args.store.open().await?, args.store.trust.check()?.authority().await?);
     // First: that something is there already is known before anything is read.
     let mut output = Output::create(&target, args.force)?;
     let export = Export::find(&store, &authority, &args.model).await?;

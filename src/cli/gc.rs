@@ -12,7 +12,7 @@ use crate::registry;
 /// # Errors
 /// The registry cannot be read, or an object cannot be deleted.
 pub async fn run(args: GcArgs) -> anyhow::Result<()> {
-    let (store, authority) = (args.store.open().await?, args.store.trust.authority().await?);
+    let (store, authority) = (args.store.open().await?, args.store.trust.check()?.authority().await?);
     let unneeded = registry::unneeded(&store, &authority, args.grace()).await?;
     for object in &unneeded {
         if args.delete {

@@ -22,7 +22,7 @@ struct Model<'a> {
 /// # Errors
 /// The registry cannot be read.
 pub async fn run(args: ListArgs) -> anyhow::Result<()> {
-    let (store, authority) = (args.store.open().await?, args.store.trust.authority().await?);
+    let (store, authority) = (args.store.open().await?, args.store.trust.check()?.authority().await?);
     let records = history(&store, &authority).await?;
     let mut out = std::io::stdout().lock();
     for (name, model) in models(&records) {

@@ -17,7 +17,7 @@ pub async fn run(args: LogArgs) -> anyhow::Result<()> {
         return verify(args).await;
     }
     let registry = args.store()?;
-    let (store, authority) = (registry.open().await?, registry.trust.authority().await?);
+    let (store, authority) = (registry.open().await?, registry.trust.check()?.authority().await?);
     let records = history(&store, &authority).await?;
     let mut out = std::io::stdout().lock();
     for record in
@@ -39,7 +39,7 @@ pub async fn run(args: LogArgs) -> anyhow::Result<()> {
 }
 
 async fn verify(args: &LogVerifyArgs) -> anyhow::Result<()> {
-    let (store, authority) = (args.store.open().await?, args.store.trust.authority().await?);
+    let (store, authority) = (args.store.open().await?, args.store.trust.check()?.authority().await?);
     let records = verify_log(&store, &authority).await.context("the log does not hold")?;
     let head = records.last().map(|record| record.digest.as_str()).unwrap_or_default();
     let count = records.len();

@@ -16,7 +16,7 @@ use crate::registry::{Authority, Migrated, migrate};
 /// No policy is given, a key is not had, or the registry cannot be read or written.
 pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
     let store = args.retention.on(args.store.open().await?)?;
-    let authority = args.store.trust.authority().await?;
+    let authority = args.store.trust.check()?.authority().await?;
     ensure!(
         authority.trust.is_some(),
         "a trust policy is needed, to tell what is signed already: set STRONGROOM_TRUST (--trust)"

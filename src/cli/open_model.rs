@@ -28,7 +28,7 @@ pub(super) async fn open(source: ModelSource, store: ModelStoreArgs) -> anyhow::
     let files = match source {
         ModelSource::Registered(model) => store.check()?.open().await?.fetch(&model).await?.files,
         ModelSource::Directory(path) if is_sealed_mount(&path) => {
-            let (authority, key) = (store.trust.authority().await?, store.key()?);
+            let (authority, key) = (store.trust.check()?.authority().await?, store.key()?);
             let keys = Keys::open(&key, &aws::load(key.is_on_aws()).await).await?;
             fetch_mount(&path, Some(&keys), &authority, false).await?.files
         }

@@ -14,7 +14,7 @@ use crate::registry::{self, Promoted};
 /// There is no such version, or the registry cannot be read or written.
 pub async fn run(args: PromoteArgs) -> anyhow::Result<()> {
     let store = args.retention.on(args.store.open().await?)?;
-    let authority = with_signers(args.store.trust.authority().await?, &args.signers).await?;
+    let authority = with_signers(args.store.trust.check()?.authority().await?, &args.signers).await?;
     let promoted = registry::promote(&store, &authority, &args.model, &args.alias).await?;
     print(&mut std::io::stdout().lock(), &promoted, args.json)
 }
@@ -26,7 +26,7 @@ pub async fn run(args: PromoteArgs) -> anyhow::Result<()> {
 pub async fn roll_back(args: RollbackArgs) -> anyhow::Result<()> {
     let (model, alias) = args.alias()?;
     let store = args.retention.on(args.store.open().await?)?;
-    let authority = with_signers(args.store.trust.authority().await?, &args.signers).await?;
+    let authority = with_signers(args.store.trust.check()?.authority().await?, &args.signers).await?;
     let promoted = registry::roll_back(&store, &authority, model, &alias).await?;
     print(&mut std::io::stdout().lock(), &promoted, args.json)
 }

@@ -12,7 +12,9 @@ use super::open_model::read;
 use super::promote;
 use super::sign::with_signers;
 use crate::bundle::{Bundle, Files};
+use crate::config::aws;
 use crate::config::publish::PublishArgs;
+use crate::keys::{KeySource, Keys};
 use crate::model::return_freed_memory;
 use crate::predict::Predictor;
 use crate::registry::{
@@ -30,7 +32,7 @@ pub async fn run(args: PublishArgs) -> anyhow::Result<()> {
     let directory = args.directory.clone();
     let checked = spawn_blocking(move || check(directory)).await??;
     let provenance = args.provenance.iter().map(|path| provenance(path)).collect::<anyhow::Result<Vec<_>>>()?;
-    let (Checked { name, version, content }, recovery) = (&checked, args.recovery().await?);
+    let (Checked { name, version, content }, recovery) = (&checked, open_keys(args.recovery_key()?.as_ref()).await?);
     let release = Release { name, version, content, provenance: &provenance, recovery: recovery.as_ref() };
     let published = publish(&registry, &release).await?;
     match args.json {
@@ -72,6 +74,14 @@ fn check_bundle(directory: &Path, files: Files) -> anyhow::Result<(String, Strin
     let mut session = predictor.warm_session().with_context(|| format!("{shown} cannot be run"))?;
     predictor.self_test(&mut session).with_context(|| format!("{shown} fails its self-test"))?;
     Ok((name, version))
+}
+
+/// Opens a key beside the registry's own, if one is named.
+pub(super) async fn open_keys(source: Option<&KeySource>) -> anyhow::Result<Option<Keys>> {
+    match source {
+        Some(source) => Ok(Some(Keys::open(source, &aws::load(source.is_on_aws()).await).await?)),
+        None => Ok(None),
+    }
 }
 
 fn provenance(path: &Path) -> anyhow::Result<Provenance> {

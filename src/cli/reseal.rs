@@ -5,6 +5,7 @@ use std::io::Write as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::publish::open_keys;
 use super::sign::with_signers;
 use crate::config::rotate::ResealArgs;
 use crate::registry::{ModelRef, Progress, Registry, Resealed};
@@ -18,7 +19,7 @@ pub async fn run(args: ResealArgs) -> anyhow::Result<()> {
     let Registry { store, keys, authority } = args.store.clone().check()?.open().await?;
     let authority = with_signers(authority, &args.signers).await?;
     let registry = Registry { store: args.retention.on(store)?, keys, authority };
-    let recovery = args.recovery().await?;
+    let recovery = open_keys(args.recovery_key()?.as_ref()).await?;
     let models: Vec<ModelRef> = match model {
         Some(model) => vec![model.clone()],
         None => registry.sealed_before().await?,

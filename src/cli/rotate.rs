@@ -6,10 +6,9 @@ use std::io::Write as _;
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use super::publish::open_keys;
 use super::sign::with_signers;
-use crate::config::aws;
 use crate::config::rotate::RotateArgs;
-use crate::keys::Keys;
 use crate::registry::{Hanging, Registry, Rotated};
 
 /// Runs the verb.
@@ -27,10 +26,7 @@ pub async fn run(args: RotateArgs) -> anyhow::Result<()> {
     if let Some(name) = &args.retire {
         return retire(&registry, name, args.json).await;
     }
-    let to = match &new_key {
-        Some(source) => Some(Keys::open(source, &aws::load(source.is_on_aws()).await).await?),
-        None => None,
-    };
+    let to = open_keys(new_key.as_ref()).await?;
     let bar = ProgressBar::new(0);
     let progress = |done: usize, total: usize| {
         bar.set_length(total as u64);

@@ -13,7 +13,7 @@ use crate::registry::{Change, Provenance, Version, find_version};
 /// # Errors
 /// There is no such version, or the registry cannot be read.
 pub async fn run(args: ShowArgs) -> anyhow::Result<()> {
-    let (store, authority) = (args.store.open().await?, args.store.trust.authority().await?);
+    let (store, authority) = (args.store.open().await?, args.store.trust.check()?.authority().await?);
     let found = find_version(&store, &authority, &args.model).await?;
     let Version { name, version, record, aliases, keks, provenance } = found;
     let mut out = std::io::stdout().lock();

@@ -18,7 +18,7 @@ use crate::signed::{Envelope, ModelStatement, Role, Signer, Trust, is_signature_
 /// # Errors
 /// The directory or the policy cannot be read, or the signatures do not count.
 pub async fn run(args: VerifyArgs) -> anyhow::Result<()> {
-    let trust = args.trust.read().await?;
+    let trust = args.trust.check()?.policy().await?;
     let directory = args.directory.clone();
     let files = spawn_blocking(move || digests(&directory)).await??;
     let signatures = signatures(&args, &files)?;

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::aws;
-use super::checked::Checked;
+use super::checked::{Checked, SettingsError};
 use super::model::ModelStoreArgs;
 use super::registry::RetentionArgs;
 use super::sign::OptionalSignersArgs;
-use crate::keys::{KeySource, Keys};
+use crate::keys::KeySource;
 use crate::registry::AliasName;
 
 /// Check a model directory, seal it and register it as a version
@@ -50,18 +49,16 @@ pub struct PublishArgs {
 }
 
 impl PublishArgs {
-    /// Opens the recovery key, if one is named.
+    /// The recovery key, if one is named.
     ///
     /// # Errors
-    /// It is named wrongly, or as [`Keys::open`].
-    pub async fn recovery(&self) -> anyhow::Result<Option<Keys>> {
-        open_recovery(self.recovery_key.as_ref()).await
+    /// It is named wrongly.
+    pub fn recovery_key(&self) -> Result<Option<KeySource>, SettingsError> {
+        recovery_key(self.recovery_key.as_ref())
     }
 }
 
-/// Opens a key that stands in for another one.
-pub(super) async fn open_recovery(key: Option<&Checked<KeySource>>) -> anyhow::Result<Option<Keys>> {
-    let Some(key) = key else { return Ok(None) };
-    let source = key.value("STRONGROOM_RECOVERY_KEY (--recovery-key)")?;
-    Ok(Some(Keys::open(&source, &aws::load(source.is_on_aws()).await).await?))
+/// A key that stands in for another one.
+pub(super) fn recovery_key(key: Option<&Checked<KeySource>>) -> Result<Option<KeySource>, SettingsError> {
+    key.map(|key| key.value("STRONGROOM_RECOVERY_KEY (--recovery-key)")).transpose()
 }

@@ -4,11 +4,11 @@ use clap::Args;
 
 use super::checked::{Checked, SettingsError};
 use super::model::ModelStoreArgs;
-use super::publish::open_recovery;
+use super::publish::recovery_key;
 use super::registry::RetentionArgs;
 use super::sign::OptionalSignersArgs;
 use super::upkeep::a_version;
-use crate::keys::{KeySource, Keys};
+use crate::keys::KeySource;
 use crate::registry::ModelRef;
 
 /// Move every model to a new sealing key, without touching what is sealed
@@ -97,12 +97,12 @@ impl ResealArgs {
         self.model.as_ref().map(|model| a_version(model, "sealed again")).transpose()
     }
 
-    /// Opens the recovery key, if one is named.
+    /// The recovery key, if one is named.
     ///
     /// # Errors
-    /// It is named wrongly, or as [`Keys::open`].
-    pub async fn recovery(&self) -> anyhow::Result<Option<Keys>> {
-        open_recovery(self.recovery_key.as_ref()).await
+    /// It is named wrongly.
+    pub fn recovery_key(&self) -> Result<Option<KeySource>, SettingsError> {
+        recovery_key(self.recovery_key.as_ref())
     }
 }
 

@@ -31,13 +31,12 @@ pub struct TrustArgs {
 }
 
 impl TrustArgs {
-    /// The policy.
+    /// The policy, but for what is in a secret.
     ///
     /// # Errors
     /// It cannot be read, or is none.
-    pub async fn read(&self) -> anyhow::Result<Arc<Trust>> {
-        let place = self.trust.read().map_err(|problem| SettingsError::of(format!("{TRUST}: {problem}")))?;
-        Ok(place.policy().await?)
+    pub fn check(&self) -> Result<PolicyPlace, SettingsError> {
+        self.trust.read().map_err(|problem| SettingsError::of(format!("{TRUST}: {problem}")))
     }
 }
 
@@ -51,15 +50,14 @@ pub struct OptionalTrustArgs {
 }
 
 impl OptionalTrustArgs {
-    /// Those who are trusted, and nobody who signs.
+    /// Those who are trusted, but for what is in a secret.
     ///
     /// # Errors
     /// The policy cannot be read, or is none.
-    pub async fn authority(&self) -> anyhow::Result<Authority> {
+    pub fn check(&self) -> Result<Trusted, SettingsError> {
         let mut problems = Problems::default();
         let trusted = self.take(&mut problems);
-        problems.finish()?;
-        Ok(trusted.authority().await?)
+        problems.finish().map(|()| trusted)
     }
 
     /// What is wrong is added to `problems`.
@@ -79,15 +77,17 @@ impl OptionalTrustArgs {
 /// Whose word counts, checked, but for what is in a secret.
 #[derive(Debug, Clone, Default)]
 pub struct Trusted {
-    place: Option<Place>,
+    place: Option<PolicyPlace>,
     /// The index of the log entry before which no alias may point.
     pub(super) min_index: u64,
 }
 
 /// Where a policy is.
 #[derive(Debug, Clone)]
-enum Place {
+pub enum PolicyPlace {
+    /// Read already.
     Here(Arc<Trust>),
+    /// In the secret of this name or ARN.
     Secret(String),
 }
 
@@ -107,22 +107,18 @@ impl Trusted {
     /// The secret that holds the policy, if one does.
     pub fn secret(&self) -> Option<&str> {
         match &self.place {
-            Some(Place::Secret(id)) => Some(id),
-            Some(Place::Here(_)) | None => None,
-        }
-    }
-
-    /// The policy, as far as it is known without a secret.
-    pub fn policy(&self) -> Option<&Trust> {
-        match &self.place {
-            Some(Place::Here(trust)) => Some(trust),
-            Some(Place::Secret(_)) | None => None,
+            Some(PolicyPlace::Secret(id)) => Some(id),
+            Some(PolicyPlace::Here(_)) | None => None,
         }
     }
 }
 
-impl Place {
-    async fn policy(&self) -> Result<Arc<Trust>, RegistryError> {
+impl PolicyPlace {
+    /// The policy itself.
+    ///
+    /// # Errors
+    /// [`RegistryError::Policy`]: the secret cannot be read, or holds no policy.
+    pub async fn policy(&self) -> Result<Arc<Trust>, RegistryError> {
         match self {
             Self::Here(trust) => Ok(Arc::clone(trust)),
             Self::Secret(id) => {
@@ -148,9 +144,9 @@ impl FromStr for TrustPolicy {
 }
 
 impl TrustPolicy {
-    fn read(&self) -> Result<Place, String> {
+    fn read(&self) -> Result<PolicyPlace, String> {
         if let Ok(KeySource::SecretsManager(id)) = self.0.parse() {
-            return Ok(Place::Secret(id));
+            return Ok(PolicyPlace::Secret(id));
         }
         let text = match self.0.trim_start().starts_with('{') {
             true if self.0.len() > MAX_INLINE_LEN => {
@@ -159,7 +155,7 @@ impl TrustPolicy {
             true => self.0.clone(),
             false => read(Path::new(&self.0))?,
         };
-        Trust::read(text.as_bytes()).map(|trust| Place::Here(Arc::new(trust))).map_err(|error| chain(&error))
+        Trust::read(text.as_bytes()).map(|trust| PolicyPlace::Here(Arc::new(trust))).map_err(|error| chain(&error))
     }
 }
 

@@ -95,15 +95,16 @@ pub(super) async fn file_index(registry: &Registry, register: &Register) -> Resu
 }
 
 /// Whether the version that `entry` registers could be served, without fetching all of it: its keyslot and list of files
-/// open, and its authors signed it.
-pub(super) async fn check(registry: &Registry, entry: &Entry<Register>) -> Result<(), RegistryError> {
+/// open, and its authors signed it. Answers with that list.
+pub(super) async fn check(registry: &Registry, entry: &Entry<Register>) -> Result<FileIndex, RegistryError> {
     let (index, opener) = file_index(registry, &entry.event).await?;
     let model = format!("{}:{}", entry.event.model, entry.event.version);
     let listed = index.files.clone();
-    let signatures = index.files.into_iter().enumerate().filter(|(_, file)| is_signature_file(&file.path));
+    let signatures = listed.clone().into_iter().enumerate().filter(|(_, file)| is_signature_file(&file.path));
     let signatures = open_files(&opener, signatures.collect()).await?;
     let digests = listed.iter().map(|file| (file.path.as_str(), file.sha256.as_str()));
-    registry.authority.authors(&model, &signatures, digests, &entry.created).map(drop)
+    registry.authority.authors(&model, &signatures, digests, &entry.created)?;
+    Ok(index)
 }
 
 fn names(signers: &[Signer]) -> String {

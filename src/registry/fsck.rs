@@ -111,7 +111,7 @@ async fn check_versions(registry: &Registry, log: &Log<'_>, checkup: &mut Checku
             continue;
         }
         match fetch::check(registry, &register).await {
-            Ok(()) => checkup.versions += 1,
+            Ok(_) => checkup.versions += 1,
             Err(error) => checkup.faults.push(fault_of(error, &layout::keyslots(&register.event.artifact))?),
         }
     }

@@ -62,13 +62,13 @@ pub fn is_sealed_mount(path: &Path) -> bool {
     path.join(layout::ENTRY).symlink_metadata().is_ok()
 }
 
-enum Mounted {
+pub(super) enum Mounted {
     Sealed(Box<Entry<Register>>),
     Plain,
 }
 
 /// What the directory holds; a register entry stands above a manifest.
-fn look(path: &Path) -> Result<Mounted, RegistryError> {
+pub(super) fn look(path: &Path) -> Result<Mounted, RegistryError> {
     match found(fs::metadata(path)).map_err(unreadable(path))? {
         None => return Err(no_model(path, "there is no such directory")),
         Some(about) if !about.is_dir() => return Err(no_model(path, "it is not a directory")),

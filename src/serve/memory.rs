@@ -9,7 +9,7 @@ const PEAK: u64 = 3;
 const WORKING_PART: u64 = 8;
 
 /// What a load of files of `len` bytes needs at its highest, in bytes.
-pub(super) fn peak(len: u64) -> u64 {
+pub fn peak(len: u64) -> u64 {
     len.saturating_mul(PEAK)
 }
 

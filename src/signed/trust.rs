@@ -127,6 +127,16 @@ impl Trust {
         self.agreed(role, &trusted, Some(failure), at).map(drop)
     }
 
+    /// Whether enough signers of `role` have a key that is trusted at `at`.
+    ///
+    /// # Errors
+    /// As for [`Self::check`].
+    pub fn check_time(&self, role: Role, at: &str) -> Result<(), SignatureError> {
+        let Some(quorum) = self.quorum(role) else { return Ok(()) };
+        let keys: Vec<_> = self.keys.iter().filter(|key| quorum.signers.contains(&key.signer)).collect();
+        self.agreed(role, &keys, None, at).map(drop)
+    }
+
     /// Those of `keys` that count, if they are enough; `failure` is why there are no more of them.
     fn agreed(
         &self,

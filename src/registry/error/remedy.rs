@@ -14,7 +14,6 @@ impl RegistryError {
             }
             Self::Key { source } => source.remedy(),
             Self::Bundle { source, .. } => source.remedy().map(Into::into),
-            Self::Open { source, .. } => source.remedy().or_else(|| self.remedy_text()),
             Self::NotTrusted { source, .. } => Some(source.remedy().to_owned()),
             Self::Signer { source } => source.remedy(),
             Self::Policy { source: PolicyError::Secret(source), .. } => source.remedy(),
@@ -32,6 +31,7 @@ impl RegistryError {
             | Self::NoVersion { .. }
             | Self::Immutable { .. }
             | Self::Damaged { .. }
+            | Self::Open { .. }
             | Self::Seal { .. }
             | Self::Scratch { .. }
             | Self::Contended { .. }
