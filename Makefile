@@ -99,7 +99,7 @@ schemathesis: test-tools ## try 10,000 requests of schemathesis against what doc
 	  $(CARGO) test --release --test openapi schemathesis -- --nocapture
 
 test-tools:
-	@scripts/check-tools cargo cc python3 venv
+	@scripts/check-tools cargo cc python3 venv libssl softhsm2
 	@scripts/test-tools $(TOOLS)
 
 lint-workflows: ## check .github and the Dockerfile with zizmor, hadolint and, where it is installed, actionlint

@@ -1,10 +1,12 @@
-//! Key-encryption keys (KEKs) by id: a key file, AWS Secrets Manager.
+//! Key-encryption keys (KEKs) by id: a key file, AWS Secrets Manager, HashiCorp Vault.
 
 mod error;
 mod file;
 mod form;
 mod secrets_manager;
 mod source;
+#[cfg(feature = "vault")]
+mod vault;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::sealed::SealingKey;
 
 pub use error::{Cause, FormError, KeyError};
-pub use source::KeySource;
+pub use source::{KeySource, VaultPlace};
 
 /// Namespace of KEKs in the files they seal.
 pub const KEK_NAMESPACE: &str = "strongroom/kek";
@@ -39,6 +41,8 @@ pub struct Keys(Arc<Backend>);
 enum Backend {
     File(file::KeyFile),
     Secret(Box<secrets_manager::Secret>),
+    #[cfg(feature = "vault")]
+    Vault(Box<vault::Vault>),
 }
 
 impl Keys {
@@ -50,6 +54,10 @@ impl Keys {
         Ok(Self(Arc::new(match source {
             KeySource::File(path) => Backend::File(file::KeyFile::open(path).await?),
             KeySource::SecretsManager(id) => Backend::Secret(Box::new(secrets_manager::Secret::new(id, aws))),
+            #[cfg(feature = "vault")]
+            KeySource::Vault(place) => Backend::Vault(Box::new(vault::Vault::new(place)?)),
+            #[cfg(not(feature = "vault"))]
+            KeySource::Vault(_) => return Err(KeyError::NotBuiltIn { what: "Vault", feature: "vault" }),
         })))
     }
 
@@ -69,6 +77,8 @@ impl Keys {
         match &*self.0 {
             Backend::File(file) => Ok(file.kek()),
             Backend::Secret(secret) => secret.current().await,
+            #[cfg(feature = "vault")]
+            Backend::Vault(vault) => vault.current().await,
         }
     }
 
@@ -116,6 +126,8 @@ impl Keys {
         match &*self.0 {
             Backend::File(file) => Ok(vec![file.by_name(name)?]),
             Backend::Secret(secret) => secret.candidates(name).await,
+            #[cfg(feature = "vault")]
+            Backend::Vault(vault) => Ok(vec![vault.by_name(name).await?]),
         }
     }
 }
@@ -129,6 +141,8 @@ impl Keys {
         match &*self.0 {
             Backend::File(file) => Err(file.no_successor()),
             Backend::Secret(secret) => secret.successor().await,
+            #[cfg(feature = "vault")]
+            Backend::Vault(vault) => Err(vault.no_successor()),
         }
     }
 
@@ -140,6 +154,8 @@ impl Keys {
         match &*self.0 {
             Backend::File(_) => Ok(()),
             Backend::Secret(secret) => secret.make_current(name).await,
+            #[cfg(feature = "vault")]
+            Backend::Vault(_) => Ok(()),
         }
     }
 
@@ -151,6 +167,8 @@ impl Keys {
         match &*self.0 {
             Backend::File(_) => Ok(()),
             Backend::Secret(secret) => secret.settle(name).await,
+            #[cfg(feature = "vault")]
+            Backend::Vault(_) => Ok(()),
         }
     }
 
@@ -162,6 +180,8 @@ impl Keys {
         match &*self.0 {
             Backend::File(_) => Ok(()),
             Backend::Secret(secret) => secret.release(name).await,
+            #[cfg(feature = "vault")]
+            Backend::Vault(_) => Ok(()),
         }
     }
 }
@@ -178,11 +198,15 @@ pub async fn secret_value(id: &str, aws: &SdkConfig) -> Result<Zeroizing<Vec<u8>
 ///
 /// # Errors
 /// There is something at `place` already (it is left as it is), or it cannot be written.
-pub async fn create(place: &KeySource, aws: &SdkConfig) -> Result<Kek, KeyError> {
+pub async fn create(place: &KeySource, aws: &SdkConfig) -> Result<Arc<Kek>, KeyError> {
     let key = SealingKey::generate().map_err(|source| KeyError::Random { source: source.into() })?;
     let name = match place {
         KeySource::File(path) => file::write(path, &key).await?,
         KeySource::SecretsManager(id) => secrets_manager::create(id, &key, aws).await?,
+        #[cfg(feature = "vault")]
+        KeySource::Vault(place) => return vault::create(place, key).await,
+        #[cfg(not(feature = "vault"))]
+        KeySource::Vault(_) => return Err(KeyError::NotBuiltIn { what: "Vault", feature: "vault" }),
     };
-    Ok(Kek { name, key, min_index: 0 })
+    Ok(Arc::new(Kek { name, key, min_index: 0 }))
 }

@@ -73,7 +73,7 @@ pub struct Confined {
 pub fn confine(config: Serve) -> Result<Confined, ServeError> {
     let key = match config.source.key() {
         Some(KeySource::File(path)) => Some(Keys::read_file(path)),
-        Some(KeySource::SecretsManager(_)) | None => None,
+        Some(KeySource::SecretsManager(_) | KeySource::Vault(_)) | None => None,
     };
     let sandbox = sandbox::confine(&config.sandbox).map_err(ServeError::from).inspect_err(log_failure)?;
     log_sandbox(&sandbox);

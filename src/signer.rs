@@ -1,10 +1,12 @@
-//! Private keys that sign statements, by where they are kept: a file, AWS KMS.
+//! Private keys that sign statements, by where they are kept: a file, AWS KMS, a security module.
 
 mod error;
 #[cfg(feature = "upkeep")]
 mod file;
 #[cfg(feature = "kms")]
 mod kms;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod source;
 
 #[cfg(feature = "upkeep")]
@@ -27,6 +29,8 @@ enum Backend {
     File(file::KeyFile),
     #[cfg(feature = "kms")]
     Kms(Box<kms::Key>),
+    #[cfg(feature = "pkcs11")]
+    Pkcs11(Box<pkcs11::Key>),
 }
 
 impl Signer {
@@ -49,6 +53,10 @@ impl Signer {
                 let _ = aws;
                 Err(SignerError::NotBuiltIn { what: "AWS KMS", feature: "kms" })
             }
+            #[cfg(feature = "pkcs11")]
+            SignerSource::Pkcs11(uri) => Ok(Self(Backend::Pkcs11(Box::new(pkcs11::Key::open(uri).await?)))),
+            #[cfg(not(feature = "pkcs11"))]
+            SignerSource::Pkcs11(_) => Err(SignerError::NotBuiltIn { what: "security modules", feature: "pkcs11" }),
         }
     }
 
@@ -59,11 +67,13 @@ impl Signer {
             Backend::File(ref file) => file.public_key(),
             #[cfg(feature = "kms")]
             Backend::Kms(ref key) => key.public_key(),
+            #[cfg(feature = "pkcs11")]
+            Backend::Pkcs11(ref key) => key.public_key(),
         }
     }
 
     #[cfg_attr(
-        not(any(feature = "kms", feature = "upkeep")),
+        not(any(feature = "kms", feature = "pkcs11", feature = "upkeep")),
         expect(unreachable_code, unused_variables, reason = "no key was built in that could sign")
     )]
     async fn sign(&self, message: &[u8]) -> Result<Signature, SignerError> {
@@ -72,6 +82,8 @@ impl Signer {
             Backend::File(ref file) => file.sign(message)?,
             #[cfg(feature = "kms")]
             Backend::Kms(ref key) => key.sign(message).await?,
+            #[cfg(feature = "pkcs11")]
+            Backend::Pkcs11(ref key) => key.sign(message).await?,
         };
         let key = self.public_key().clone();
         // What does not verify is told now, not by whoever is given it.

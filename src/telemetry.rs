@@ -64,8 +64,15 @@ pub fn chain(error: &dyn Error) -> String {
 }
 
 const OWN_TARGET: &str = env!("CARGO_CRATE_NAME");
-const UNHEARD: [&str; 5] =
-    ["aws_config", "aws_credential_types", "aws_runtime", "aws_smithy_http_client", "aws_smithy_runtime"];
+const UNHEARD: [&str; 7] = [
+    "aws_config",
+    "aws_credential_types",
+    "aws_runtime",
+    "aws_smithy_http_client",
+    "aws_smithy_runtime",
+    "rustify",
+    "vaultrs",
+];
 
 fn lines(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
     match format {

@@ -27,7 +27,7 @@ const FLOORS: [(&str, u8); 20] = [
 ];
 
 /// What is named outside only where it lives: path prefixes under `src/`.
-const OWNERS: [(&str, &[&str]); 30] = [
+const OWNERS: [(&str, &[&str]); 33] = [
     ("tract_onnx::", &["model/"]),
     ("tract_core::", &["model/"]),
     ("strongroom_jpeg::", &["predict/image/"]),
@@ -36,7 +36,7 @@ const OWNERS: [(&str, &[&str]); 30] = [
     ("prometheus_client::", &["http/metrics.rs"]),
     ("aws_sdk_s3::", &["store/s3.rs", "store/s3/"]),
     ("aws_sdk_secretsmanager::", &["keys/secrets_manager.rs", "keys/secrets_manager/"]),
-    ("ring::", &["sealed.rs", "sealed/", "signed/", "signer/"]),
+    ("ring::", &["sealed.rs", "sealed/", "signed/", "signer/", "keys/vault.rs"]),
     ("aws_sdk_kms::", &["signer/kms.rs"]),
     ("use image::", &["predict/image.rs", "predict/image/", "jpeg/"]),
     ("fast_image_resize::", &["predict/image.rs", "predict/image/"]),
@@ -61,6 +61,9 @@ const OWNERS: [(&str, &[&str]); 30] = [
     ("landlock::", &["sandbox/access.rs"]),
     ("seccompiler::", &["sandbox/calls.rs"]),
     ("rustls_native_certs::", &["cli/doctor.rs"]),
+    ("cryptoki::", &["signer/pkcs11.rs"]),
+    ("vaultrs::", &["keys/vault.rs"]),
+    ("rustls::", &["keys/vault.rs"]),
     ("ureq::", &["cli/healthcheck.rs"]),
 ];
 

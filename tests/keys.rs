@@ -188,7 +188,7 @@ fn sources_are_read_as_documented() {
         let refused = text.parse::<KeySource>().unwrap_err().to_string();
         assert_eq!(
             refused,
-            "a key is named file:PATH, secretsmanager:NAME, secretsmanager:ARN or by a secret's bare ARN"
+            "a key is named file:PATH, secretsmanager:NAME, secretsmanager:ARN, a secret's bare ARN, vault:kv/MOUNT/PATH or vault:transit/MOUNT/NAME?file=PATH"
         );
     }
 }

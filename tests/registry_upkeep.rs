@@ -12,7 +12,7 @@ use serde_json::json;
 use strongroom::keys::{KeySource, Keys};
 use strongroom::registry::{
     Authority, Change, Checkup, Content, Provenance, Registry, RegistryError, Release, delete, erase, find_version,
-    history, migrate, plan_erase, unneeded,
+    history, migrate, plan_erase, unneeded, verify_log,
 };
 use strongroom::signed::Trust;
 use strongroom::signer::{Signer, SignerSource, create};
@@ -333,4 +333,26 @@ async fn provenance_is_in_the_entry_and_belongs_to_the_version() {
     assert!(registry.publish(&release, &|_| ()).await.unwrap().already);
     let error = registry.publish(&Release { provenance: &[], ..release }, &|_| ()).await.unwrap_err();
     assert!(matches!(error, RegistryError::Immutable { .. }), "{}", chain(&error));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erase_entry_that_means_another_artifact_does_not_hold() {
+    let place = Place::directory();
+    let registry = two(&place).await;
+    erase(&registry.store, &registry.authority, &model("model:1.0.0")).await.unwrap();
+    assert!(verify_log(&registry.store, &registry.authority).await.is_ok());
+    let newest = place.objects("log").pop().unwrap();
+    let mut entry: serde_json::Value = serde_json::from_slice(&std::fs::read(&newest).unwrap()).unwrap();
+    entry["predicate"]["event"]["artifact"] = json!("0".repeat(32));
+    overwrite(&newest, entry.to_string().as_bytes());
+    let error = verify_log(&registry.store, &registry.authority).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Damaged { .. }), "{}", chain(&error));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_nothing_knows_is_not_given_up() {
+    let place = Place::directory();
+    let registry = two(&place).await;
+    let error = registry.retire_key("nobody").await.unwrap_err();
+    assert!(chain(&error).contains("nobody"), "{}", chain(&error));
 }

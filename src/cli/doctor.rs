@@ -40,7 +40,7 @@ pub fn run(args: DoctorArgs) -> anyhow::Result<()> {
 fn examine(config: &Serve) -> anyhow::Result<Vec<Finding>> {
     let file = match config.source.key() {
         Some(KeySource::File(path)) => Some(Keys::read_file(path)),
-        Some(KeySource::SecretsManager(_)) | None => None,
+        Some(KeySource::SecretsManager(_) | KeySource::Vault(_)) | None => None,
     };
     // Even where all of it is insisted on, every missing layer is to be told.
     let policy = sandbox::Policy { mode: lenient(config.sandbox.mode), ..config.sandbox.clone() };

@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use anyhow::ensure;
 use serde_json::json;
 
 use crate::config::sign::open;
@@ -16,11 +15,7 @@ use crate::registry::{Authority, Migrated, migrate};
 /// No policy is given, a key is not had, or the registry cannot be read or written.
 pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
     let store = args.retention.on(args.store.open().await?)?;
-    let authority = args.store.trust.check()?.authority().await?;
-    ensure!(
-        authority.trust.is_some(),
-        "a trust policy is needed, to tell what is signed already: set STRONGROOM_TRUST (--trust)"
-    );
+    let authority = args.trusted()?.authority().await?;
     let signers = Arc::new(open(&args.signers.check()?).await?);
     let Migrated { versions, aliases } = migrate(&store, &Authority { signers, ..authority }).await?;
     let mut out = std::io::stdout().lock();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::serve::Source;
+use crate::keys::{KeySource, VaultPlace};
 use crate::sandbox::{Mode, Policy};
 
 /// How much the sandbox is insisted on.
@@ -41,10 +42,14 @@ const TOKENS: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORI
 
 /// The policy for `source`, listening on `listens`.
 pub(super) fn policy(mode: Mode, source: &Source, listens: u16) -> Policy {
-    let (reads, connects) = match source.is_on_aws() {
+    let (mut reads, mut connects) = match source.is_on_aws() {
         true => (aws_files(), aws_ports()),
         false => (Vec::new(), Vec::new()),
     };
+    if let Some(KeySource::Vault(place)) = source.key() {
+        reads.extend(vault_files(place));
+        connects.extend(vault_ports());
+    }
     // A key file is not among them: it is read before the sandbox is put on.
     Policy { mode, serves: source.path().into_iter().map(Path::to_owned).collect(), reads, listens, connects }
 }
@@ -66,6 +71,22 @@ fn aws_ports() -> Vec<u16> {
     ports.sort_unstable();
     ports.dedup();
     ports
+}
+
+/// Certificates, and the key that the transit engine wrapped.
+fn vault_files(place: &VaultPlace) -> Vec<PathBuf> {
+    let named = ["VAULT_CACERT", "SSL_CERT_FILE"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    let wrapped = match place {
+        VaultPlace::Transit { file, .. } => Some(file.clone()),
+        VaultPlace::Kv { .. } => None,
+    };
+    named.chain(wrapped).collect()
+}
+
+/// Names are looked up by TCP, too.
+fn vault_ports() -> Vec<u16> {
+    let named = std::env::var("VAULT_ADDR").ok().and_then(|url| port(&url));
+    named.into_iter().chain(AWS_PORTS).collect()
 }
 
 /// The directory of a file, where that is not all of `/`.

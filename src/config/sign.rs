@@ -12,7 +12,7 @@ use crate::signer::{Signer, SignerError, SignerSource};
 /// The keys that sign.
 #[derive(Debug, Clone, Args)]
 pub struct SignersArgs {
-    /// A signing key: file:PATH or kms:ID-or-ARN. Given more than once, all of them sign
+    /// A signing key: file:PATH, kms:ID-or-ARN or a PKCS#11 URI. Given more than once, all of them sign
     #[arg(
         long = "signing-key",
         env = "STRONGROOM_SIGNING_KEY",
@@ -36,7 +36,7 @@ impl SignersArgs {
 /// The keys that sign what is written to a registry; without any it is unsigned.
 #[derive(Debug, Clone, Args)]
 pub struct OptionalSignersArgs {
-    /// A key that signs the log entry: file:PATH or kms:ID-or-ARN. Given more than once, all of them sign
+    /// A key that signs the log entry: file:PATH, kms:ID-or-ARN or a PKCS#11 URI. Given more than once, all of them sign
     #[arg(long = "signing-key", env = "STRONGROOM_SIGNING_KEY", value_name = "KEY", value_delimiter = ',')]
     keys: Vec<Checked<SignerSource>>,
 }
@@ -74,6 +74,8 @@ pub async fn open(sources: &[SignerSource]) -> Result<Vec<Signer>, SignerError> 
 Examples:
   strongroom sign face-analyzer/ --signing-key file:alice.key
   strongroom sign face-analyzer/ --signing-key kms:alias/models -o face-analyzer/model.kms.sig
+  strongroom sign face-analyzer/ --signing-key \\
+    'pkcs11:token=models;object=alice?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=/run/pin'
 
 The signature is over every file of the directory, but those whose name begins with a dot and signatures (model.sig,
 model.NAME.sig). Other tools verify it, too: model_signing verify key DIR --signature DIR/model.sig --public_key alice.pem")]

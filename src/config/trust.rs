@@ -104,6 +104,11 @@ impl Trusted {
         Ok(Authority { trust, min_index: self.min_index, ..Authority::default() })
     }
 
+    /// Whether there is a policy.
+    pub(super) fn is_set(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// The secret that holds the policy, if one does.
     pub fn secret(&self) -> Option<&str> {
         match &self.place {

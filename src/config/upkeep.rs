@@ -8,6 +8,7 @@ use super::checked::SettingsError;
 use super::model::ModelStoreArgs;
 use super::registry::{RetentionArgs, StoreArgs};
 use super::sign::{OptionalSignersArgs, SignersArgs};
+use super::trust::Trusted;
 use crate::registry::{ModelRef, Selector};
 
 /// Read everything in a registry and name what is wrong with it
@@ -49,6 +50,19 @@ pub struct MigrateArgs {
     /// Answer with JSON
     #[arg(long)]
     pub json: bool,
+}
+
+impl MigrateArgs {
+    /// Who is trusted: it tells what is signed already.
+    ///
+    /// # Errors
+    /// There is no policy, or it cannot be read.
+    pub fn trusted(&self) -> Result<Trusted, SettingsError> {
+        let trusted = self.store.trust.check()?;
+        let missing =
+            || SettingsError::of("STRONGROOM_TRUST (--trust) is not set: it tells what is signed already".to_owned());
+        if trusted.is_set() { Ok(trusted) } else { Err(missing()) }
+    }
 }
 
 /// List the objects that no version needs, and delete them

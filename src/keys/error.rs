@@ -18,7 +18,9 @@ const NETWORK_ISOLATION: &str = "under SageMaker network isolation a container h
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The name of a source cannot be read. It is not shown, lest somebody pasted the key itself.
-    #[error("a key is named file:PATH, secretsmanager:NAME, secretsmanager:ARN or by a secret's bare ARN")]
+    #[error(
+        "a key is named file:PATH, secretsmanager:NAME, secretsmanager:ARN, a secret's bare ARN, vault:kv/MOUNT/PATH or vault:transit/MOUNT/NAME?file=PATH"
+    )]
     Source,
     /// The key file is not there, or not as a secret's file has to be.
     #[error(transparent)]
@@ -156,6 +158,48 @@ pub enum KeyError {
         /// What the service said.
         source: Cause,
     },
+    /// A kind of source that was left out of this program.
+    #[error("this strongroom was built without {what}")]
+    NotBuiltIn {
+        /// What was left out.
+        what: &'static str,
+        /// The feature that brings it.
+        feature: &'static str,
+    },
+    /// How Vault is reached is not set, or not as it has to be.
+    #[error("the variable {name} is not set as Vault wants it")]
+    VaultSetting {
+        /// The variable.
+        name: &'static str,
+    },
+    /// There is nothing, or no key, at the place.
+    #[error("Vault has no key at {place}")]
+    VaultMissing {
+        /// As [`super::VaultPlace`] writes it.
+        place: String,
+    },
+    /// The token may not do it.
+    #[error("Vault denies access to {place}")]
+    VaultDenied {
+        /// As [`super::VaultPlace`] writes it.
+        place: String,
+        /// What it said.
+        source: Cause,
+    },
+    /// No answer, or one that says something else.
+    #[error("Vault does not give the key at {place}")]
+    Vault {
+        /// As [`super::VaultPlace`] writes it.
+        place: String,
+        /// What it said, or why there was no answer.
+        source: Cause,
+    },
+    /// A secret of Vault has no next key of its own.
+    #[error("{place} has no next key")]
+    NoSuccessorInVault {
+        /// As [`super::VaultPlace`] writes it.
+        place: String,
+    },
     /// The system gives no random bytes.
     #[error("no key was made")]
     Random {
@@ -205,6 +249,20 @@ impl KeyError {
                 return Some(format!(
                     "check the network, the VPC endpoint for Secrets Manager and AWS_ENDPOINT_URL; {NETWORK_ISOLATION}"
                 ));
+            }
+            Self::NotBuiltIn { feature, .. } => return Some(format!("build it with --features {feature}")),
+            Self::VaultSetting { .. } => {
+                "set VAULT_ADDR to http://HOST:PORT or https://HOST:PORT and VAULT_TOKEN to a token, as for Vault's own tool"
+            }
+            Self::VaultMissing { .. } => {
+                "check mount and path, or make it: `strongroom key new --to vault:kv/MOUNT/PATH`"
+            }
+            Self::VaultDenied { .. } => {
+                "set VAULT_TOKEN to a token, renew it, or allow `read` on MOUNT/data/PATH (of transit `update` on MOUNT/decrypt/NAME) in its policy"
+            }
+            Self::Vault { .. } => "check VAULT_ADDR, VAULT_CACERT and the network, and that Vault is not sealed",
+            Self::NoSuccessorInVault { .. } => {
+                "make the next one at another place, `strongroom key new --to vault:...`, and name it: --new-key vault:..."
             }
             Self::Source | Self::Refused { .. } | Self::Random { .. } | Self::Stopped => return None,
         };

@@ -172,11 +172,12 @@ pub async fn verify_log(store: &Store, authority: &Authority) -> Result<Vec<Reco
         before = &entry.created;
         match &entry.event {
             Event::Promote(Promote { model, alias, version, register, .. }) => {
-                check_named(log.entries(), entry, (model, version, register))?;
+                check_named(log.entries(), entry, (model, version, register), |_| true)?;
                 aliases.insert((model.clone(), alias.clone()));
             }
-            Event::Erase(Erase { model, version, register, .. }) => {
-                check_named(log.entries(), entry, (model, version, register))?;
+            Event::Erase(Erase { model, version, register, artifact }) => {
+                let same = |registered: &Register| registered.artifact == *artifact;
+                check_named(log.entries(), entry, (model, version, register), same)?;
             }
             Event::Register(_) | Event::Rekey(_) => {}
         }
@@ -197,10 +198,12 @@ fn check_named(
     entries: &[Entry],
     entry: &Entry,
     (model, version, register): (&String, &String, &EntryRef),
+    also: impl Fn(&Register) -> bool,
 ) -> Result<(), RegistryError> {
     let named = usize::try_from(register.index).ok().and_then(|index| entries.get(index));
     let registers = |found: &&Entry| {
-        let is_it = |registered: &Register| registered.model == *model && registered.version == *version;
+        let is_it =
+            |registered: &Register| registered.model == *model && registered.version == *version && also(registered);
         let before = found.index < entry.index && found.digest == register.sha256;
         before && matches!(&found.event, Event::Register(registered) if is_it(registered))
     };

@@ -10,7 +10,7 @@ use super::error::{Stage, at};
 use super::log::{ATTEMPTS, Appended, Log};
 use super::statement::{Event, Register, Rekey};
 use super::{Registry, RegistryError, keyslot, layout};
-use crate::keys::{Kek, Keys};
+use crate::keys::{Kek, KeyError, Keys};
 use crate::sealed::digest::sha256_hex;
 
 /// Artifacts whose keyslots are opened and written at the same time.
@@ -177,6 +177,9 @@ pub(super) async fn retire(registry: &Registry, name: &str) -> Result<usize, Reg
         if keyslot::names(&registry.store, register).await?.iter().any(|there| there == name) {
             deleted += registry.store.delete_all(&key).await.map_err(at(Stage::Keyslot, &key))?;
         }
+    }
+    if deleted == 0 && !registry.keys.knows(name).await? {
+        return Err(KeyError::Unknown { name: name.chars().take(128).collect() }.into());
     }
     registry.keys.release(name).await?;
     Ok(deleted)

@@ -11,7 +11,7 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
     /// The name of a source cannot be read. It is not shown, lest somebody pasted the key itself.
-    #[error("a signing key is named file:PATH or kms:ID-or-ARN")]
+    #[error("a signing key is named file:PATH, kms:ID-or-ARN or pkcs11:URI")]
     Source,
     /// The key file is not there, or not as a secret's file has to be.
     #[error(transparent)]
@@ -50,6 +50,28 @@ pub enum SignerError {
         /// Id, alias or ARN.
         id: String,
     },
+    /// A PKCS#11 URI does not say what is needed.
+    #[error("the PKCS#11 URI of the signing key cannot be used: {reason}")]
+    Pkcs11Uri {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A security module does not do what it is asked for.
+    #[error("the security module did not {act}")]
+    Pkcs11 {
+        /// What was asked for.
+        act: &'static str,
+        /// What its library said.
+        source: Cause,
+    },
+    /// It is not in the security module, or more than once.
+    #[error("there is not exactly one {what} {label} in the security module")]
+    Pkcs11Missing {
+        /// What was looked for.
+        what: &'static str,
+        /// Its label.
+        label: String,
+    },
     /// What was answered is no signature of the key.
     #[error("the signature that was made does not verify")]
     Wrong,
@@ -75,6 +97,13 @@ impl SignerError {
                 return Some(format!("check id, region and credentials, and allow {action} on the key to this role"));
             }
             Self::KmsKind { .. } => "make one: aws kms create-key --key-usage SIGN_VERIFY --key-spec ECC_NIST_P256",
+            Self::Pkcs11Uri { .. } => {
+                "write pkcs11:token=LABEL;object=LABEL?module-path=LIBRARY&pin-source=FILE (RFC 7512), the file of mode 0600"
+            }
+            Self::Pkcs11 { .. } => "check the library, the PIN and the module's own configuration",
+            Self::Pkcs11Missing { .. } => {
+                "look with `pkcs11-tool --list-objects`; the key is an EC pair with that label"
+            }
             Self::Source | Self::Wrong | Self::Random | Self::Stopped => return None,
         };
         Some(fixed.to_owned())

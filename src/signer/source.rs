@@ -9,13 +9,15 @@ use super::SignerError;
 /// Longest id, alias or ARN of a KMS key (API reference of Sign, `KeyId`).
 const MAX_KMS_ID: usize = 2048;
 
-/// Where a signing key is kept: `file:PATH`, or `kms:` and a key's id, ARN or `alias/NAME`.
+/// Where a signing key is kept: `file:PATH`, `kms:` and a key's id, ARN or `alias/NAME`, or a PKCS#11 URI (RFC 7512).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignerSource {
     /// A file of mode 0600, PKCS#8 in PEM.
     File(PathBuf),
     /// A key of AWS KMS, which it never leaves.
     Kms(String),
+    /// A key of a security module, which it never leaves: its PKCS#11 URI.
+    Pkcs11(String),
 }
 
 impl SignerSource {
@@ -33,6 +35,7 @@ impl FromStr for SignerSource {
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("kms", id)) if is_id(id) => Ok(Self::Kms(id.to_owned())),
+            Some(("pkcs11", _)) if is_id(text) => Ok(Self::Pkcs11(text.to_owned())),
             // Not quoted: it may be a key that somebody pasted.
             Some(_) | None => Err(SignerError::Source),
         }
@@ -44,6 +47,7 @@ impl fmt::Display for SignerSource {
         match self {
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Kms(id) => write!(f, "kms:{id}"),
+            Self::Pkcs11(uri) => write!(f, "{uri}"),
         }
     }
 }

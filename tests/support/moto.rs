@@ -1,5 +1,7 @@
 //! AWS on loopback: one moto server per test process.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -61,6 +63,11 @@ impl Moto {
         BufReader::new(server.stdout.take().expect("stdout is piped")).read_line(&mut port).expect("moto prints");
         let port: u16 = port.trim().parse().expect("moto starts; its error is seen with `python -m moto.server`");
         Self { endpoint: format!("http://127.0.0.1:{port}"), _server: server, _alive: alive }
+    }
+
+    /// For a program's `AWS_ENDPOINT_URL`.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     /// What `strongroom` would load with `AWS_ENDPOINT_URL` set to the server.

@@ -71,9 +71,14 @@ impl Place {
 
 /// Writes a key file of 32 equal bytes.
 pub(crate) fn key_file(directory: &Path, name: &str, byte: u8) -> PathBuf {
+    key_bytes_file(directory, name, &[byte; 32])
+}
+
+/// Writes a key file of these bytes, in hex.
+pub(crate) fn key_bytes_file(directory: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = directory.join(name);
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-    std::io::Write::write_all(&mut file.expect("a key file"), hex::encode([byte; 32]).as_bytes()).expect("to write");
+    std::io::Write::write_all(&mut file.expect("a key file"), hex::encode(bytes).as_bytes()).expect("to write");
     path
 }
 
