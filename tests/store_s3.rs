@@ -1,7 +1,6 @@
 //! What the S3 store does with answers that a moto server does not give.
 
 #[path = "support/moto.rs"]
-#[allow(dead_code, reason = "the server itself is not needed here")]
 mod moto;
 #[path = "support/scripted.rs"]
 mod scripted;

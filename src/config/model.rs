@@ -41,7 +41,7 @@ pub struct ModelStoreArgs {
     /// Where models are kept: s3://BUCKET[/PREFIX] or a directory
     #[arg(long, env = "STRONGROOM_REGISTRY", value_name = "LOCATION")]
     registry: Option<Checked<Location>>,
-    /// The sealing key: file:PATH, secretsmanager:NAME-or-ARN, or a secret's ARN
+    /// The sealing key: file:PATH, secretsmanager:NAME-or-ARN, a secret's ARN, or vault:kv/MOUNT/PATH
     #[arg(long, env = "STRONGROOM_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<Checked<KeySource>>,
     #[command(flatten)]

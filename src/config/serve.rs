@@ -50,7 +50,7 @@ pub struct ServeArgs {
     /// `/` in it to what `strongroom export` wrote [default: /opt/ml/model, if something is mounted there]
     #[arg(long, env = "STRONGROOM_MODEL", value_name = "MODEL")]
     model: Option<Checked<ModelSource>>,
-    /// The sealing key: file:PATH, secretsmanager:NAME-or-ARN, or a secret's ARN
+    /// The sealing key: file:PATH, secretsmanager:NAME-or-ARN, a secret's ARN, or vault:kv/MOUNT/PATH
     #[arg(long, env = "STRONGROOM_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<Checked<KeySource>>,
     #[command(flatten)]
