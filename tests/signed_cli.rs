@@ -163,7 +163,10 @@ fn a_signature_is_not_replaced_unasked_and_wrong_arguments_end_with_2() {
     let desk = Desk::new();
     desk.well(&["sign", &desk.bundle(), "--signing-key", &desk.key("alice")]);
     assert!(desk.fails(1, &["sign", &desk.bundle(), "--signing-key", &desk.key("alice")]).contains("exists already"));
-    assert!(desk.fails(2, &["sign", &desk.bundle(), "--signing-key", "alice"]).contains("file:PATH, kms:ID-or-ARN or pkcs11:URI"));
+    assert!(
+        desk.fails(2, &["sign", &desk.bundle(), "--signing-key", "alice"])
+            .contains("file:PATH, kms:ID-or-ARN or pkcs11:URI")
+    );
     desk.fails(2, &["sign", &desk.bundle()]);
     assert!(desk.fails(2, &["verify", &desk.bundle(), "--trust", "{}"]).contains("no trust policy"));
     assert!(desk.fails(2, &["verify", &desk.bundle(), "--trust", "nowhere.json"]).contains("cannot be read"));
