@@ -398,7 +398,7 @@ const INTRODUCTION: &str = "\
 A bundle of one file of 1 GB. 'Copy' is the same client writing the same bytes to the same store, without sealing, digests and log; \
 'read' fetches the parts of a plain object, as many at a time as a fetch does, into one buffer. Medians of 5 rounds taken in \
 turns, each write in a process of its own; memory is counted from when the bundle was checked, for checking it loads its \
-graphs, as serving does. A fetch verifies the signatures of publisher and author. S3 is an [s3s-fs](https://crates.io/crates/s3s-fs) \
+graphs, as serving does. A fetch verifies the signatures of publisher and author. S3 is an s3s-fs 0.14.1 \
 on this machine: it, the client and its digests share the cores, and there is no network to wait for. The last rows are of \
 nginx, which takes little of the cores and gives each connection the 90 MB/s that S3 does.
 
