@@ -115,3 +115,17 @@ pub async fn sign(statement: &[u8], signers: &[Signer]) -> Result<Vec<u8>, Signe
 pub async fn create(path: &Path) -> Result<PublicKey, SignerError> {
     file::create(path).await
 }
+
+/// Runs work of a file, or of a library, away from the threads that do I/O.
+#[cfg(any(feature = "pkcs11", feature = "upkeep"))]
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SignerError> + Send + 'static,
+) -> Result<T, SignerError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(answer) => answer,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(SignerError::Stopped),
+        },
+    }
+}

@@ -14,7 +14,7 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
-use super::SignerError;
+use super::{SignerError, blocking};
 use crate::secret_file;
 use crate::signed::{Curve, PublicKey};
 
@@ -94,16 +94,4 @@ pub(super) async fn create(path: &Path) -> Result<PublicKey, SignerError> {
         Ok(key.public)
     })
     .await
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SignerError> + Send + 'static,
-) -> Result<T, SignerError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(answer) => answer,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(SignerError::Stopped),
-        },
-    }
 }

@@ -12,7 +12,7 @@ use cryptoki::types::AuthPin;
 use percent_encoding::percent_decode_str;
 use ring::digest::{SHA256, SHA384, digest};
 
-use super::SignerError;
+use super::{SignerError, blocking};
 use crate::secret_file;
 use crate::signed::{Curve, PublicKey};
 
@@ -169,18 +169,6 @@ fn integer(number: &[u8]) -> Vec<u8> {
 
 fn failed(act: &'static str, source: cryptoki::error::Error) -> SignerError {
     SignerError::Pkcs11 { act, source: source.into() }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SignerError> + Send + 'static,
-) -> Result<T, SignerError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(answer) => answer,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(SignerError::Stopped),
-        },
-    }
 }
 
 #[cfg(test)]
