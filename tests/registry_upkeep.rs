@@ -11,11 +11,12 @@ use std::time::Duration;
 use serde_json::json;
 use strongroom::keys::{KeySource, Keys};
 use strongroom::registry::{
-    Authority, Change, Checkup, Content, Provenance, Registry, RegistryError, Release, delete, erase, find_version,
-    history, migrate, plan_erase, unneeded, verify_log,
+    Authority, Change, Checkup, Content, Progress, Provenance, Registry, RegistryError, Release, delete, erase,
+    find_version, history, migrate, plan_erase, promote, unneeded, verify_log,
 };
 use strongroom::signed::Trust;
 use strongroom::signer::{Signer, SignerSource, create};
+use strongroom::store::Store;
 use support::{Place, chain, files, flip, model, overwrite, publish, publish_live};
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -292,6 +293,29 @@ async fn what_is_sealed_again_has_the_same_files_under_another_key_and_the_old_v
     assert!(matches!(gone, RegistryError::Erased { .. }), "{}", chain(&gone));
     assert_eq!(new.sealed_before().await.unwrap(), [model("model:1.0.0")]);
     assert_eq!(fsck(&new).await.faults, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_that_somebody_moved_while_a_version_was_sealed_again_stays_where_they_moved_it() {
+    let place = Place::directory();
+    let (_, old) = with_key(&place, "old", 1).await;
+    publish_live(&old, "1.0.0", &files(1, &[10])).await;
+    publish(&old, "2.0.0", &files(2, &[10])).await.unwrap();
+    let (_, new) = with_key(&place, "new", 2).await;
+    old.rotate(Some(&new.keys), &|_, _| ()).await.unwrap();
+    let root = place.root().to_owned();
+    let moved = move |_: Progress<'_>| {
+        let root = root.clone();
+        let moving = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let (store, alias) = (Store::directory(&root), "live".parse().unwrap());
+            runtime.block_on(promote(&store, &Authority::default(), &model("model:2.0.0"), &alias)).unwrap();
+        });
+        moving.join().unwrap();
+    };
+    let resealed = new.reseal(&model("model:1.0.0"), None, &moved).await.unwrap();
+    assert_eq!(resealed.aliases, Vec::<String>::new());
+    assert_eq!(new.fetch(&model("model")).await.unwrap().version, "2.0.0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,6 +80,29 @@ pub(super) async fn roll_back(
     Err(contended())
 }
 
+/// Moves the alias to `model` if it points to the version `from` still; `None`: somebody moved it, and that holds.
+pub(super) async fn succeed(
+    store: &Store,
+    authority: &Authority,
+    model: &ModelRef,
+    which: &str,
+    from: &str,
+) -> Result<Option<Promoted>, RegistryError> {
+    let mut log = Log::read(store, authority).await?;
+    let register = log.resolve(model)?;
+    for _ in 0..ATTEMPTS {
+        let present = log.promoted(&model.name, which);
+        if present.as_ref().is_none_or(|entry| entry.event.version != from) {
+            return Ok(None);
+        }
+        let event = moved(&register, which, Some(from.to_owned()), false);
+        if let Some(entry) = append(&mut log, event).await? {
+            return settle(&mut log, &entry, false).await.map(Some);
+        }
+    }
+    Err(contended())
+}
+
 /// `None`: another writer was first.
 async fn append(log: &mut Log<'_>, event: Promote) -> Result<Option<Entry<Promote>>, RegistryError> {
     match log.try_append(Event::Promote(event)).await? {

@@ -87,16 +87,10 @@ pub(super) async fn publish(
     let mut log = Log::read_or_begin(&registry.store, &registry.authority).await?;
     alias::repair(&mut log, release.name).await?;
     if let Some(entry) = log.registered(release.name, release.version) {
-        let published = same_or_refused(registry, &log, release, &entry).await?;
-        // A publish that was stopped before it, or one without a recovery key: it may be added later.
-        if let Some(kek) = recovery {
-            let artifact = keyslot::open(registry, &entry.event).await?;
-            keyslot::create_under(&registry.store, &artifact, &kek).await?;
-        }
-        return Ok(published);
+        return same_or_refused(registry, &log, release, &entry, recovery.as_deref()).await;
     }
     let register = seal_all(registry, release, recovery.as_deref(), progress).await?;
-    commit(registry, release, &mut log, register).await
+    commit(registry, release, &mut log, register, recovery.as_deref()).await
 }
 
 /// Another one than the key that it is to stand in for.
@@ -130,10 +124,11 @@ async fn commit(
     release: &Release<'_>,
     log: &mut Log<'_>,
     register: Register,
+    recovery: Option<&Kek>,
 ) -> Result<Published, RegistryError> {
     for _ in 0..ATTEMPTS {
         if let Some(entry) = log.registered(release.name, release.version) {
-            return same_or_refused(registry, log, release, &entry).await;
+            return same_or_refused(registry, log, release, &entry, recovery).await;
         }
         match log.try_append(Event::Register(register.clone())).await? {
             Appended::Entry(entry) => return Ok(published(release, entry.index, entry.digest.clone(), false)),
@@ -149,6 +144,7 @@ async fn same_or_refused(
     log: &Log<'_>,
     release: &Release<'_>,
     entry: &Entry<Register>,
+    recovery: Option<&Kek>,
 ) -> Result<Published, RegistryError> {
     let (index, _) = match log.erased(&entry.event.artifact) {
         Some(index) => {
@@ -161,6 +157,11 @@ async fn same_or_refused(
         return Err(RegistryError::Immutable { model: format!("{}:{}", release.name, release.version) });
     }
     all_there(registry, entry).await?;
+    // It was published without this key, or the publish was stopped, or somebody else's was first: it opens under it, too.
+    if let Some(kek) = recovery {
+        let artifact = keyslot::open(registry, &entry.event).await?;
+        keyslot::create_under(&registry.store, &artifact, kek).await?;
+    }
     Ok(published(release, entry.index, entry.digest.clone(), true))
 }
 

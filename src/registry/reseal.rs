@@ -6,9 +6,7 @@
 use super::log::Log;
 use super::reference::Selector;
 use super::statement::{Entry, Register};
-use super::{
-    AliasName, Content, ModelRef, Progress, Published, Registry, RegistryError, Release, erase, fetch, promote, publish,
-};
+use super::{Content, ModelRef, Progress, Published, Registry, RegistryError, Release, erase, fetch, promote, publish};
 use crate::keys::Keys;
 
 /// What such a version's name ends with, before its number.
@@ -47,16 +45,17 @@ pub(super) async fn reseal(
     };
     let old = old.ok_or_else(|| RegistryError::NoVersion { model: model.to_string() })?;
     let Register { model: name, version: from, .. } = old.event.clone();
-    let pointing = log.aliases(&name).into_iter().filter(|alias| points_to(&log, &name, alias, &from));
-    let aliases: Vec<String> = pointing.collect();
+    let aliases = log.aliases(&name);
     let published = again(registry, &log, old, recovery, progress).await?;
     let to = ModelRef::version(&name, &published.version)?;
-    for alias in &aliases {
-        let alias: AliasName = alias.parse()?;
-        promote::promote(store, authority, &to, &alias).await?;
+    let mut moved = Vec::new();
+    for alias in aliases {
+        if promote::succeed(store, authority, &to, &alias, &from).await?.is_some() {
+            moved.push(alias);
+        }
     }
     erase::erase(store, authority, &ModelRef::version(&name, &from)?).await?;
-    Ok(Resealed { name, from, to: published.version, digest: published.digest, aliases })
+    Ok(Resealed { name, from, to: published.version, digest: published.digest, aliases: moved })
 }
 
 /// Publishes the files of `old` as the next version of its line, or finds the one that an attempt made which was stopped.
@@ -97,10 +96,6 @@ pub(super) async fn sealed_before(registry: &Registry) -> Result<Vec<ModelRef>, 
     let log = Log::read(&registry.store, &registry.authority).await?;
     let before = log.live().filter(|register| register.kek != current.name);
     before.map(|register| ModelRef::version(&register.model, &register.version)).collect()
-}
-
-fn points_to(log: &Log<'_>, model: &str, alias: &str, version: &str) -> bool {
-    log.promoted(model, alias).is_some_and(|entry| entry.event.version == version)
 }
 
 /// The largest number that a version of this one's line has.
